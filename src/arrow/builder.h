@@ -1,0 +1,88 @@
+#pragma once
+// Making arrays, one value at a time.
+
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "arrow/array.h"
+
+namespace firn::arrow {
+
+/// A growing bitmap, least significant bit first.
+class BitmapBuilder {
+ public:
+  void Append(bool bit) {
+    if ((length_ & 7) == 0) bits_.push_back(0);
+    if (bit) bits_.back() |= static_cast<std::uint8_t>(1U << (length_ & 7));
+    ones_ += bit ? 1 : 0;
+    length_++;
+  }
+  void AppendMany(std::int64_t count, bool bit) {
+    for (std::int64_t i = 0; i < count; i++) Append(bit);
+  }
+  std::int64_t length() const { return length_; }
+  std::int64_t zeros() const { return length_ - ones_; }
+  Buffer Finish();
+
+ private:
+  std::vector<std::uint8_t> bits_;
+  std::int64_t length_ = 0;
+  std::int64_t ones_ = 0;
+};
+
+/// Builds an array of any type. For each value call exactly one Append...; for nested types see below. Calls that do not
+/// fit the type are programming errors (asserted). Not thread-safe.
+///
+///   list             append the items to child(0), then CloseList() - all items since the last close are the value
+///   fixed_size_list  append list_size items to child(0), then CloseList()
+///   struct           append one value to every child, then CloseStruct()
+///   AppendNull()     on nested types keeps the children in step by itself
+class Builder {
+ public:
+  explicit Builder(TypePtr type);
+
+  const Type& type() const { return *type_; }
+  std::int64_t length() const { return length_; }
+
+  void AppendNull();
+  void AppendBool(bool value);
+  /// Fixed-width, T as in Array::Values.
+  template <class T>
+  void Append(T value) {
+    assert(BitWidth(*type_) == static_cast<std::int64_t>(8 * sizeof(T)));
+    AppendFixed({reinterpret_cast<const std::uint8_t*>(&value), sizeof value});
+  }
+  /// Fixed-width as raw bytes of the right size: decimals, fixed_size_binary.
+  void AppendFixed(ByteSpan value);
+  /// Integer types of any width, dates, times, timestamps: the caller has checked the range.
+  void AppendInteger(std::int64_t value);
+  /// Float types of any width.
+  void AppendFloating(double value);
+  /// utf8, binary, large forms. 32-bit types hold at most 2 GiB - the caller splits batches before that.
+  void AppendBytes(std::string_view value);
+  Builder& child(std::size_t i) { return children_[i]; }
+  void CloseList();
+  void CloseStruct();
+  /// Appends row `i` of an array of the same type.
+  void AppendFrom(const Array& array, std::int64_t i);
+
+  /// The array so far; the builder starts again, empty.
+  Array Finish();
+
+ private:
+  void AppendValid();
+  void AppendOffset(std::int64_t end);
+  void AppendZeroValue();
+
+  TypePtr type_;
+  std::int64_t length_ = 0;
+  BitmapBuilder validity_;
+  BitmapBuilder bools_;
+  std::vector<std::uint8_t> data_;
+  std::vector<std::uint8_t> bytes_;
+  std::vector<Builder> children_;
+};
+
+}  // namespace firn::arrow
