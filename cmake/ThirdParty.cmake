@@ -1,5 +1,10 @@
 # Libraries we did not write: Debian's packages, linked static, and two source packages that `./dev deps` unpacks under
 # third_party/ (not committed) after checking their SHA-256.
+set(FIRN_THIRD_PARTY ${CMAKE_SOURCE_DIR}/third_party)
+if(NOT EXISTS ${FIRN_THIRD_PARTY}/nanoarrow OR NOT EXISTS ${FIRN_THIRD_PARTY}/simdjson)
+  message(FATAL_ERROR "third_party/ is incomplete: run `./dev deps` first")
+endif()
+
 find_package(Boost 1.81 REQUIRED)
 add_library(boost_asio INTERFACE)
 target_include_directories(boost_asio SYSTEM INTERFACE ${Boost_INCLUDE_DIRS})
@@ -30,11 +35,6 @@ add_library(tomlplusplus INTERFACE)
 
 if(FIRN_TESTS)
   find_package(GTest REQUIRED)
-endif()
-
-set(FIRN_THIRD_PARTY ${CMAKE_SOURCE_DIR}/third_party)
-if(NOT EXISTS ${FIRN_THIRD_PARTY}/nanoarrow OR NOT EXISTS ${FIRN_THIRD_PARTY}/simdjson)
-  message(FATAL_ERROR "third_party/ is incomplete: run `./dev deps` first")
 endif()
 
 # simdjson: one amalgamated source.
