@@ -1,0 +1,93 @@
+#pragma once
+// What a program embeds: one object that wires stores, caches, tables and search from one Config. The `firn` command and the server
+// are its two users in this repository.
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/random.h"
+#include "base/task_pool.h"
+#include "query/search.h"
+#include "store/counting.h"
+#include "store/doctor.h"
+#include "store/open.h"
+#include "table/table.h"
+
+namespace firn::engine {
+
+struct Config {
+  std::string database = "./firn-data";  // folder or s3://bucket/prefix
+  store::StoreOptions store;
+  table::WriteOptions write;
+  std::size_t threads = 0;               // 0 = one per core
+  std::size_t metadata_cache_bytes = 64U << 20;
+};
+
+/// The outside world; all of it outlives the engine.
+struct World {
+  Clock& clock;
+  Random& random;
+  Log& log;
+  store::Environment environment;
+};
+
+struct TableDescription {
+  std::string name;
+  std::uint64_t version = 0;
+  std::uint64_t rows = 0;
+  std::uint64_t fragments = 0;
+  std::uint64_t data_bytes = 0;  // of the data files this version names (0 where a file's size is not recorded)
+  std::string data_version;      // "2.1"
+  std::string writer;
+  WallTime modified{};
+  arrow::SchemaPtr schema;
+  std::string location;          // "s3://bucket/prefix/docs.lance"
+};
+
+/// Thread-safe. Error kinds are those of table.h, search.h and object_store.h.
+class Engine {
+ public:
+  /// Touches neither disk nor network.
+  static Result<std::unique_ptr<Engine>> Open(Config config, World world);
+  ~Engine();
+
+  const Config& config() const;
+
+  Result<table::TablePage> ListTables(std::string_view after, std::size_t limit, const Deadline& deadline);
+  Result<TableDescription> Describe(std::string_view name, std::optional<std::uint64_t> version, const Deadline& deadline);
+  Result<std::vector<table::VersionInfo>> Versions(std::string_view name, const Deadline& deadline);
+  Result<table::SnapshotPtr> Snapshot(std::string_view name, std::optional<std::uint64_t> version, const Deadline& deadline);
+
+  Result<table::AppendResult> Create(std::string_view name, arrow::BatchSource& rows, table::CreateMode mode, const Deadline& deadline);
+  Result<table::AppendResult> Append(std::string_view name, arrow::BatchSource& rows, const Deadline& deadline);
+  Status Drop(std::string_view name, const Deadline& deadline);
+
+  Result<std::uint64_t> Count(std::string_view name, std::string_view filter, std::optional<std::uint64_t> version, const Deadline& deadline);
+  Status Scan(std::string_view name, std::optional<std::uint64_t> version, const table::ScanRequest& request, const table::BatchSink& sink,
+              const Deadline& deadline);
+  Result<arrow::RecordBatch> Take(std::string_view name, std::optional<std::uint64_t> version, std::span<const lance::RowAddress> addresses,
+                                  const std::optional<std::vector<std::string>>& columns, bool with_row_address, const Deadline& deadline);
+  Result<query::SearchResult> Search(std::string_view name, std::optional<std::uint64_t> version, const query::SearchRequest& request,
+                                     const Deadline& deadline);
+
+  /// What `firn doctor` shows.
+  Result<store::DoctorReport> Doctor(const Deadline& deadline);
+  /// Can this process reach its database: one cheap listing. For readiness.
+  Status Ping(const Deadline& deadline);
+  /// Store requests since the engine was opened, retries included.
+  store::StoreCounts Counts() const;
+  std::string DescribeStore() const;
+
+ private:
+  struct Parts;
+  explicit Engine(std::unique_ptr<Parts> parts);
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace firn::engine
