@@ -1,0 +1,132 @@
+#include "simd/distance.h"
+
+#include <algorithm>
+#include <atomic>
+#include <bit>
+#include <cassert>
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include "simd/kernels.h"
+
+namespace firn::simd {
+namespace {
+
+/// The widest instruction set that this machine has.
+const KernelTable& BestKernels() {
+  static const KernelTable& best = []() -> const KernelTable& {
+    for (const KernelTable* table : {Avx512Kernels(), Avx2Kernels(), NeonKernels()}) {
+      if (table != nullptr) return *table;
+    }
+    return ScalarKernels();
+  }();
+  return best;
+}
+
+std::atomic<bool>& ScalarForced() {
+  static std::atomic<bool> forced{false};
+  return forced;
+}
+
+const KernelTable& ActiveKernels() { return ScalarForced().load(std::memory_order_relaxed) ? ScalarKernels() : BestKernels(); }
+
+/// Bits that differ, eight bytes at a time.
+void HammingRows(std::span<const float> query, const std::uint8_t* rows, std::size_t count, std::span<float> distances) {
+  std::vector<std::uint8_t> wanted(query.size());
+  std::ranges::transform(query, wanted.begin(), [](float value) { return static_cast<std::uint8_t>(value); });
+  const std::size_t dim = wanted.size();
+  for (std::size_t i = 0; i < count; i++, rows += dim) {
+    std::uint64_t bits = 0;
+    std::size_t j = 0;
+    for (; j + 8 <= dim; j += 8) {
+      bits += static_cast<std::uint64_t>(std::popcount(LoadLe<std::uint64_t>(rows + j) ^ LoadLe<std::uint64_t>(wanted.data() + j)));
+    }
+    for (; j < dim; j++) bits += static_cast<std::uint64_t>(std::popcount(static_cast<unsigned>(rows[j] ^ wanted[j])));
+    distances[i] = static_cast<float>(bits);
+  }
+}
+
+float NormOf(std::span<const float> query) {
+  double sum = 0;
+  for (const float value : query) sum += static_cast<double>(value) * value;
+  return static_cast<float>(std::sqrt(sum));
+}
+
+}  // namespace
+
+Result<Metric> ParseMetric(std::string_view text) {
+  if (text == "l2" || text == "euclidean") return Metric::kL2;
+  if (text == "cosine") return Metric::kCosine;
+  if (text == "dot") return Metric::kDot;
+  if (text == "hamming") return Metric::kHamming;
+  return InvalidArgument("unknown metric '" + std::string(text) + "'", "Use l2, cosine, dot or hamming");
+}
+
+std::string_view NameOf(Metric metric) {
+  switch (metric) {
+    case Metric::kL2: return "l2";
+    case Metric::kCosine: return "cosine";
+    case Metric::kDot: return "dot";
+    case Metric::kHamming: break;
+  }
+  return "hamming";
+}
+
+std::size_t SizeOf(Element element) {
+  switch (element) {
+    case Element::kF64: return 8;
+    case Element::kF32: return 4;
+    case Element::kF16: return 2;
+    case Element::kU8:
+    case Element::kI8: break;
+  }
+  return 1;
+}
+
+void Distances(Metric metric, Element element, std::span<const float> query, const void* rows, std::size_t count,
+               std::span<float> distances) {
+  assert(distances.size() >= count);
+  if (metric == Metric::kHamming) {
+    assert(element == Element::kU8);
+    HammingRows(query, static_cast<const std::uint8_t*>(rows), count, distances);
+    return;
+  }
+  const Kernel kernel = ActiveKernels().kernels[static_cast<std::size_t>(metric)][static_cast<std::size_t>(element)];
+  kernel(query.data(), query.size(), rows, count, distances.data());
+  if (metric == Metric::kDot) {
+    for (std::size_t i = 0; i < count; i++) distances[i] = 1.0F - distances[i];
+  } else if (metric == Metric::kCosine) {
+    const float norm = NormOf(query);
+    const float scale = norm > 0 ? 1.0F / norm : 0.0F;
+    for (std::size_t i = 0; i < count; i++) distances[i] = 1.0F - distances[i] * scale;
+  }
+}
+
+std::string_view ActiveInstructionSet() { return ActiveKernels().name; }
+
+void UseScalar(bool scalar) { ScalarForced().store(scalar, std::memory_order_relaxed); }
+
+float TopK::Bound() const {
+  return heap_.size() < k_ || heap_.empty() ? std::numeric_limits<float>::infinity() : heap_.front().distance;
+}
+
+void TopK::Offer(float distance, std::uint64_t row) {
+  if (std::isnan(distance) || k_ == 0) return;
+  const Hit hit{distance, row};
+  if (heap_.size() < k_) {
+    heap_.push_back(hit);
+    std::ranges::push_heap(heap_);
+  } else if (hit < heap_.front()) {
+    std::ranges::pop_heap(heap_);
+    heap_.back() = hit;
+    std::ranges::push_heap(heap_);
+  }
+}
+
+std::vector<Hit> TopK::Take() {
+  std::ranges::sort_heap(heap_);
+  return std::move(heap_);
+}
+
+}  // namespace firn::simd
