@@ -15,6 +15,8 @@
 
 namespace firn::store {
 
+class Counters;  // counting.h
+
 /// How a store looks up environment variables; passed in, so that tests own it. Empty optional = not set.
 using Environment = std::function<std::optional<std::string>(std::string_view name)>;
 Environment ProcessEnvironment();
@@ -45,6 +47,9 @@ struct StoreContext {
   Random& random;
   Log& log;
   Environment environment;
+  /// When given: OpenStore puts a counting wrapper right around the backend (below retry and cache) that adds to it, so that it holds
+  /// what really went over the wire. Declared in counting.h: `StoreCounts Counters::Read() const`, and `StoreCounts operator-`.
+  std::shared_ptr<Counters> counters = nullptr;
 };
 
 /// "s3://bucket/prefix", "file:///path", "/path", "relative/path", "memory://name" (one shared store per name and context).

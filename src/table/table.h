@@ -88,22 +88,27 @@ class Snapshot {
   /// A filter bound to this schema; InvalidArgument as ParseFilter says.
   Result<filter::Predicate> Bind(std::string_view filter) const;
 
-  /// One piece of a scan: rows of one fragment, with the physical offset of each.
+  /// Some live rows of one fragment that match the scan's predicate.
   struct Piece {
     const lance::Fragment* fragment;
-    arrow::RecordBatch batch;            // the columns asked for; deleted rows still in it
-    std::uint64_t first_offset;          // of the batch's row 0; offsets are consecutive
-    const lance::DeletionVector* deleted;  // null: none
+    arrow::RecordBatch batch;                 // the columns asked for
+    std::uint64_t first_offset = 0;           // physical offset of the batch's row 0 ...
+    std::vector<std::uint32_t> offsets;       // ... or, when not empty, of each row
+    bool every_row = true;                    // false: only the rows in `selected` count
+    std::vector<std::int64_t> selected;       // batch rows, ascending
+
+    std::uint64_t OffsetOf(std::int64_t row) const {
+      return offsets.empty() ? first_offset + static_cast<std::uint64_t>(row) : offsets[static_cast<std::size_t>(row)];
+    }
   };
   using PieceSink = std::function<Status(const Piece&)>;
-  /// All rows of all fragments in pieces, as they come from the store, without a copy where pages allow. Pieces of different
-  /// fragments may be handed to the sink from several threads at once when `concurrent`; else in table order from this thread.
-  Status ScanPieces(std::span<const std::string> columns, bool concurrent, const PieceSink& sink, const Deadline& deadline) const;
+  /// All live rows (for which `predicate` is TRUE, when given) in pieces, as they come from the store: vectors without a copy where
+  /// pages allow. Pieces come in no order and from several threads at once; memory is bounded by a window of 256 MiB.
+  Status ScanPieces(const filter::Predicate* predicate, std::span<const std::string> columns, const PieceSink& sink,
+                    const Deadline& deadline) const;
 
  private:
-  lance::ReadContext Reader() const;
-  Result<const std::map<std::uint64_t, lance::DeletionVector>*> Deletions(const Deadline& deadline) const;
-
+  friend class Scanner;
   struct Lazy;
   Environment environment_;
   std::string name_;
@@ -163,7 +168,8 @@ class Database {
   /// non-finite vector - with row and column. Concurrent appends to one table share commits (group commit).
   Result<AppendResult> Append(std::string_view name, arrow::BatchSource& rows, const WriteOptions& options, const Deadline& deadline);
 
-  /// Removes the table's objects: the newest manifest last of nothing - manifests first, so that no reader sees a half table.
+  /// Removes the table's objects: manifests from the oldest to the newest, then the rest, so that at any moment a reader finds
+  /// the whole newest version or no table. NotFound when there is none.
   Status Drop(std::string_view name, const Deadline& deadline);
 
  private:
