@@ -8,7 +8,7 @@ namespace firn::engine {
 struct Engine::Parts {
   Config config;
   World world;
-  std::shared_ptr<store::Counters> counters = std::make_shared<store::Counters>();
+  store::StoreCounter counter;
   std::unique_ptr<store::ObjectStore> store;
   TaskPool pool;
   lance::FileMetadataCache metadata_cache;
@@ -19,7 +19,7 @@ struct Engine::Parts {
 
 Result<std::unique_ptr<Engine>> Engine::Open(Config config, World world) {
   auto parts = std::make_unique<Parts>(std::move(config), std::move(world));
-  const store::StoreContext context{parts->world.clock, parts->world.random, parts->world.log, parts->world.environment, parts->counters};
+  const store::StoreContext context{parts->world.clock, parts->world.random, parts->world.log, parts->world.environment, &parts->counter};
   FIRN_TRY(parts->store, store::OpenStore(parts->config.database, parts->config.store, context));
   parts->database.emplace(table::Environment{*parts->store, parts->world.clock, parts->world.random, parts->world.log, parts->pool, parts->metadata_cache});
   return std::unique_ptr<Engine>(new Engine(std::move(parts)));
@@ -101,9 +101,9 @@ Result<query::SearchResult> Engine::Search(std::string_view name, std::optional<
   using Millis = std::chrono::duration<double, std::milli>;
   result.explain.open_ms = Millis(opened - begin).count();
   result.explain.total_ms = Millis(end - begin).count();
-  result.explain.rounds = spent.rounds;
-  result.explain.requests = spent.requests;
-  result.explain.bytes_read = spent.bytes_read;
+  result.explain.rounds = spent.rounds();
+  result.explain.requests = spent.requests();
+  result.explain.bytes_read = spent.bytes_read();
   return result;
 }
 
@@ -116,7 +116,7 @@ Status Engine::Ping(const Deadline& deadline) {
   return {};
 }
 
-store::StoreCounts Engine::Counts() const { return parts_->counters->Read(); }
+store::StoreCounts Engine::Counts() const { return parts_->counter.Counts(); }
 
 std::string Engine::DescribeStore() const { return parts_->store->Describe(); }
 

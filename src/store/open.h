@@ -11,11 +11,12 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/random.h"
+#include "store/counting.h"
 #include "store/object_store.h"
 
 namespace firn::store {
 
-class Counters;  // counting.h
+class StoreCounter;  // counting.h
 
 /// How a store looks up environment variables; passed in, so that tests own it. Empty optional = not set.
 using Environment = std::function<std::optional<std::string>(std::string_view name)>;
@@ -23,22 +24,24 @@ Environment ProcessEnvironment();
 
 struct StoreOptions {
   // S3; each empty value is looked up in the environment and the AWS config files (see s3/credentials.h).
-  std::string endpoint;                // "http://127.0.0.1:9000"; "" = AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, AWS_ENDPOINT, then AWS itself
-  std::string region;                  // "" = AWS_REGION, AWS_DEFAULT_REGION, profile, then "us-east-1"
-  std::string access_key_id;           // given together with the secret, or not at all
+  std::string
+      endpoint;  // "http://127.0.0.1:9000"; "" = AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, AWS_ENDPOINT, then AWS itself
+  std::string region;         // "" = AWS_REGION, AWS_DEFAULT_REGION, profile, then "us-east-1"
+  std::string access_key_id;  // given together with the secret, or not at all
   std::string secret_access_key;
   std::string session_token;
-  std::optional<bool> virtual_host;    // unset: path-style for a given endpoint, virtual-host for AWS
+  std::optional<bool> virtual_host;  // unset: path-style for a given endpoint, virtual-host for AWS
   std::uint32_t max_connections = 64;
 
-  // Every backend.
   Duration connect_timeout = std::chrono::seconds(5);
   Duration attempt_timeout = std::chrono::seconds(30);  // one request without progress
   std::uint32_t max_attempts = 5;                       // 1 = never retry
-  bool fsync = true;                                    // folder: make every write durable
   std::uint64_t memory_cache_bytes = 64ULL << 20;       // 0 = off
-  std::string disk_cache_folder;                        // "" = off
+  std::string disk_cache_folder;                        // "" = off; may be shared by processes and stores
   std::uint64_t disk_cache_bytes = 4ULL << 30;
+
+  // Folders.
+  bool fsync = true;  // make every write durable
 };
 
 /// The things of the outside world that a store needs. All must outlive it.
@@ -47,14 +50,17 @@ struct StoreContext {
   Random& random;
   Log& log;
   Environment environment;
-  /// When given: OpenStore puts a counting wrapper right around the backend (below retry and cache) that adds to it, so that it holds
-  /// what really went over the wire. Declared in counting.h: `StoreCounts Counters::Read() const`, and `StoreCounts operator-`.
-  std::shared_ptr<Counters> counters = nullptr;
+  /// When given: OpenStore puts a CountingStore right around the backend (below retry and cache) that adds to it, so that it holds what
+  /// really went over the wire. Must outlive the store.
+  StoreCounter* counter = nullptr;
 };
 
-/// "s3://bucket/prefix", "file:///path", "/path", "relative/path", "memory://name" (one shared store per name and context).
-/// A folder need not exist yet: the first write makes it. InvalidArgument for any other scheme. Touches neither disk nor network.
-/// The result is backend <- retry <- cache, as the options say.
-Result<std::unique_ptr<ObjectStore>> OpenStore(std::string_view uri, const StoreOptions& options, const StoreContext& context);
+/// "s3://bucket/prefix", "file:///path", "/path", "relative/path", "memory://name" (each call makes a new,
+/// empty store; the name is only for messages). A folder need not exist yet: the first write makes it. InvalidArgument
+/// for any other scheme. Touches neither disk nor network. An S3 store is backend <- counting <- retrying <- caching,
+/// as the options say. Folders and memory are neither retried nor cached: the machine's page cache does that better,
+/// and big reads of a folder are mapped, not copied.
+Result<std::unique_ptr<ObjectStore>> OpenStore(std::string_view uri, const StoreOptions& options,
+                                               const StoreContext& context);
 
 }  // namespace firn::store
