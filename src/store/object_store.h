@@ -2,8 +2,8 @@
 // The one side effect of Firn: objects under keys. Backends: a folder, memory, S3. Wrappers (retrying, caching,
 // counting, faulty, throttled) are stores around a store. Every backend and wrapper passes contract_test.cc.
 //
-// Keys are '/'-separated, relative to the store's root, without a leading '/'; no empty, "." or ".." part.
-// Objects that Firn writes are immutable, so a reader may cache any range for ever.
+// Keys are '/'-separated, relative to the store's root, without a leading '/'; no empty, "." or ".." part, no control
+// character. Objects that Firn writes are immutable, so a reader may cache any range for ever.
 
 #include <cstdint>
 #include <memory>
@@ -35,9 +35,9 @@ struct ReadRequest {
 };
 
 struct ReadResult {
-  Buffer bytes;                  // kRange: exactly `length` bytes; kTail: at most `length`, fewer when the object is smaller
+  Buffer bytes;  // kRange: exactly `length` bytes; kTail: at most `length`, fewer when the object is smaller
   std::uint64_t object_size_bytes = 0;  // of the whole object
-  std::string etag;              // opaque; "" when the backend has none
+  std::string etag;                     // opaque; "" when the backend has none
 };
 
 enum class PutCondition : std::uint8_t {
@@ -52,20 +52,22 @@ struct ObjectInfo {
 };
 
 struct ListRequest {
-  std::string prefix;       // "" = everything
-  std::string start_after;  // keys strictly greater, "" = from the start
-  bool by_folder = false;   // stop at the next '/' after the prefix; deeper keys show as `folders`
+  std::string prefix{};        // "" = everything
+  std::string start_after{};   // entries (keys, and with by_folder also folders) strictly greater, "" = from the start
+  bool by_folder = false;      // stop at the next '/' after the prefix; deeper keys show as `folders`
   std::uint32_t limit = 1000;  // entries (objects + folders) wanted at most, 1..1000
 };
 
+/// Folders exist only through the objects in them: one without objects is never listed.
 struct ListPage {
   std::vector<ObjectInfo> objects;   // in byte order of their keys
   std::vector<std::string> folders;  // ends in '/', in byte order
   std::string next_start_after;      // "" = this was the last page
 };
 
-/// A large object written in parts; it appears whole with Finish, or never. Dropping it without Finish aborts (best effort).
-/// Not thread-safe.
+/// A large object written in parts; it appears whole with Finish, or never. Dropping it without Finish aborts (best
+/// effort). A call that failed with a retryable kind may be made again, with the same bytes: it goes on where it
+/// stopped. Not thread-safe.
 class Upload {
  public:
   virtual ~Upload() = default;
@@ -75,8 +77,8 @@ class Upload {
 };
 
 /// Thread-safe. Error kinds of every call: NotFound (object, bucket), AlreadyExists (kIfAbsent), PermissionDenied,
-/// Unavailable (retryable), DeadlineExceeded, InvalidArgument (bad key, range past the end), Unsupported (the server has
-/// no conditional writes), Internal.
+/// Unavailable (retryable), DeadlineExceeded, InvalidArgument (bad key, range past the end), Unsupported (the server
+/// has no conditional writes), Internal.
 class ObjectStore {
  public:
   virtual ~ObjectStore() = default;
@@ -85,7 +87,8 @@ class ObjectStore {
   /// A request that fails does not fail the others.
   virtual std::vector<Result<ReadResult>> ReadMany(std::span<const ReadRequest> requests, const Deadline& deadline) = 0;
 
-  /// Durable when it returns. An error leaves the object absent, or whole: Unavailable and DeadlineExceeded may mean either.
+  /// Durable when it returns. An error leaves the object absent, or whole: Unavailable and DeadlineExceeded may mean
+  /// either.
   virtual Status Put(std::string_view key, ByteSpan bytes, PutCondition condition, const Deadline& deadline) = 0;
 
   virtual Result<std::unique_ptr<Upload>> StartUpload(std::string_view key, const Deadline& deadline) = 0;
@@ -105,5 +108,14 @@ Result<ReadResult> Read(ObjectStore& store, const ReadRequest& request, const De
 Result<ListPage> ListAll(ObjectStore& store, ListRequest request, std::size_t limit, const Deadline& deadline);
 /// InvalidArgument unless the key has the form described above (at most 1,024 bytes).
 Status CheckKey(std::string_view key);
+/// InvalidArgument unless 1 <= limit <= 1000.
+Status CheckList(const ListRequest& request);
+
+struct ByteRange {
+  std::uint64_t offset = 0;
+  std::uint64_t length = 0;
+};
+/// Where a request's bytes lie in an object of this size. InvalidArgument for a range past the end.
+Result<ByteRange> RangeOf(const ReadRequest& request, std::uint64_t object_size_bytes);
 
 }  // namespace firn::store
