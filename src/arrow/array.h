@@ -1,5 +1,6 @@
 #pragma once
-// Columns in memory. An Array is an immutable value in Arrow's layout; a RecordBatch is equally long Arrays under a schema.
+// Columns in memory. An Array is an immutable value in Arrow's layout; a RecordBatch is equally long Arrays under a
+// schema.
 //
 // One rule makes everything simpler than Arrow's own structs: there is no `offset`. Slicing moves the buffers (bitmaps
 // are realigned when they must be). Import from the C Data Interface does the same, once.
@@ -27,6 +28,7 @@ class Array;
 ///   fixed_size_list  children[0] has length * list_size items (also under a null)
 ///   struct           children have `length` items each
 ///   null             nothing
+/// Buffers may be longer than needed. `data` is aligned to its value (at most 16 bytes): see AlignedTo in buffers.h.
 struct ArrayData {
   TypePtr type;
   std::int64_t length = 0;
@@ -82,7 +84,8 @@ class Array {
 /// well formed when `check_utf8`. For arrays that came from outside. DataCorruption names `what`.
 Status Validate(const Array& array, std::string_view what, bool check_utf8 = false);
 
-/// The rows at `indices`, in that order, repeats allowed; the caller has checked that each is in [0, length).
+/// The rows at `indices`, in that order, repeats allowed; the caller has checked that each is in [0, length), and that
+/// 32-bit offsets can hold the result (2 GiB of text; the program ends with a message otherwise).
 Array Take(const Array& array, std::span<const std::int64_t> indices);
 
 /// All rows of `arrays`, in order. InvalidArgument when their types differ or a 32-bit offset would overflow.

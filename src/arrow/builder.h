@@ -2,7 +2,9 @@
 // Making arrays, one value at a time.
 
 #include <cstdint>
+#include <cstring>
 #include <memory>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -19,9 +21,7 @@ class BitmapBuilder {
     ones_ += bit ? 1 : 0;
     length_++;
   }
-  void AppendMany(std::int64_t count, bool bit) {
-    for (std::int64_t i = 0; i < count; i++) Append(bit);
-  }
+  void AppendMany(std::int64_t count, bool bit);
   std::int64_t length() const { return length_; }
   std::int64_t zeros() const { return length_ - ones_; }
   Buffer Finish();
@@ -32,8 +32,8 @@ class BitmapBuilder {
   std::int64_t ones_ = 0;
 };
 
-/// Builds an array of any type. For each value call exactly one Append...; for nested types see below. Calls that do not
-/// fit the type are programming errors (asserted). Not thread-safe.
+/// Builds an array of any type. For each value call exactly one Append...; for nested types see below. Calls that do
+/// not fit the type are programming errors (asserted). Not thread-safe.
 ///
 ///   list             append the items to child(0), then CloseList() - all items since the last close are the value
 ///   fixed_size_list  append list_size items to child(0), then CloseList()
@@ -52,10 +52,22 @@ class Builder {
   template <class T>
   void Append(T value) {
     assert(BitWidth(*type_) == static_cast<std::int64_t>(8 * sizeof(T)));
-    AppendFixed({reinterpret_cast<const std::uint8_t*>(&value), sizeof value});
+    validity_.Append(true);
+    length_++;
+    const std::size_t end = data_.size();
+    data_.resize(end + sizeof value);
+    std::memcpy(data_.data() + end, &value, sizeof value);
+  }
+  /// Many fixed-width values at once, in order: the items of a vector.
+  template <class T>
+  void AppendMany(std::span<const T> values) {
+    assert(BitWidth(*type_) == static_cast<std::int64_t>(8 * sizeof(T)));
+    AppendManyFixed({reinterpret_cast<const std::uint8_t*>(values.data()), values.size_bytes()});
   }
   /// Fixed-width as raw bytes of the right size: decimals, fixed_size_binary.
   void AppendFixed(ByteSpan value);
+  /// As many fixed-width values (not bools) as `values` holds.
+  void AppendManyFixed(ByteSpan values);
   /// Integer types of any width, dates, times, timestamps: the caller has checked the range.
   void AppendInteger(std::int64_t value);
   /// Float types of any width.
@@ -75,6 +87,8 @@ class Builder {
   void AppendValid();
   void AppendOffset(std::int64_t end);
   void AppendZeroValue();
+  void AppendSlot();
+  void StartOffsets();
 
   TypePtr type_;
   std::int64_t length_ = 0;

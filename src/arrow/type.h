@@ -12,9 +12,19 @@
 namespace firn::arrow {
 
 enum class TypeId : std::uint8_t {
-  kNull, kBool,
-  kInt8, kInt16, kInt32, kInt64, kUInt8, kUInt16, kUInt32, kUInt64,
-  kFloat16, kFloat32, kFloat64,
+  kNull,
+  kBool,
+  kInt8,
+  kInt16,
+  kInt32,
+  kInt64,
+  kUInt8,
+  kUInt16,
+  kUInt32,
+  kUInt64,
+  kFloat16,
+  kFloat32,
+  kFloat64,
   kDecimal128,  // precision, scale
   kDate32,      // days since 1970-01-01
   kDate64,      // milliseconds since 1970-01-01
@@ -22,11 +32,15 @@ enum class TypeId : std::uint8_t {
   kTime64,      // microseconds or nanoseconds since midnight
   kTimestamp,   // int64 since 1970-01-01T00:00:00Z, unit, time zone
   kDuration,    // int64, unit
-  kUtf8, kLargeUtf8, kBinary, kLargeBinary,  // 32- and 64-bit offsets
-  kFixedSizeBinary,                          // list_size = bytes a value
-  kList, kLargeList,                         // children[0] is the item
-  kFixedSizeList,                            // list_size items a value; children[0] is the item
-  kStruct,                                   // children are the members
+  kUtf8,
+  kLargeUtf8,
+  kBinary,
+  kLargeBinary,      // 32- and 64-bit offsets
+  kFixedSizeBinary,  // list_size = bytes a value
+  kList,
+  kLargeList,      // children[0] is the item
+  kFixedSizeList,  // list_size items a value; children[0] is the item
+  kStruct,         // children are the members
 };
 
 enum class TimeUnit : std::uint8_t { kSecond, kMilli, kMicro, kNano };
@@ -67,7 +81,8 @@ TypePtr LargeList(TypePtr item, bool item_nullable = true);
 TypePtr FixedSizeList(TypePtr item, std::int32_t size, bool item_nullable = true);
 TypePtr Struct(std::vector<Field> members);
 
-/// Same id and parameters, and equal children by name, type and nullability; metadata does not count.
+/// Same id and parameters, and equal children by name, type and nullability; metadata does not count, nor does the name
+/// of a list's item (writers differ: "item", "element").
 bool Equal(const Type& a, const Type& b);
 
 /// Bits of one value in `ArrayData::data` for fixed-width types (1 for bool); 0 for every other type.
@@ -75,8 +90,8 @@ std::int64_t BitWidth(const Type& type);
 bool IsInteger(TypeId id);
 bool IsSigned(TypeId id);
 bool IsFloating(TypeId id);
-bool IsVarBytes(TypeId id);     // utf8, binary and their large forms
-bool IsText(TypeId id);         // utf8, large_utf8
+bool IsVarBytes(TypeId id);       // utf8, binary and their large forms
+bool IsText(TypeId id);           // utf8, large_utf8
 bool HasLargeOffsets(TypeId id);  // large_utf8, large_binary, large_list
 /// FixedSizeList of f16, f32, f64, i8 or u8: what vector search runs on.
 bool IsVector(const Type& type);
