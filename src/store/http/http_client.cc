@@ -67,6 +67,9 @@ Error Broken(const Exchange& x, std::string_view what, const error_code& error) 
                      "Check the endpoint, the network and that the server is up");
 }
 
+/// RFC 6761: such a name needs no lookup, and "bucket.localhost" often has none that works.
+bool IsLoopbackName(std::string_view host) { return host == "localhost" || host.ends_with(".localhost"); }
+
 bool HasLineBreak(std::string_view text) { return text.find_first_of(std::string_view("\r\n\0", 3)) != text.npos; }
 
 Status CheckRequest(const HttpRequest& request) {
@@ -288,6 +291,12 @@ class HttpClient::Loop {
       std::vector<tcp::endpoint> one;
       one.emplace_back(literal, x.request.endpoint.port);
       co_return one;
+    }
+    if (IsLoopbackName(x.request.endpoint.host)) {
+      std::vector<tcp::endpoint> both;
+      both.emplace_back(asio::ip::address_v4::loopback(), x.request.endpoint.port);
+      both.emplace_back(asio::ip::address_v6::loopback(), x.request.endpoint.port);
+      co_return both;
     }
     while (host.addresses.empty() || host.addresses_until <= clock_.Now()) {
       if (!host.resolving) LookUp(x.request.endpoint, host);
