@@ -20,6 +20,7 @@ struct Refusal {
 std::string Quoted(std::string_view text) {
   std::string quoted(text.substr(0, kMaxQuotedBytes));
   std::ranges::replace_if(quoted, [](unsigned char c) { return c < ' ' || c == 0x7f; }, ' ');
+  while (quoted.ends_with('.') || quoted.ends_with(' ')) quoted.pop_back();
   return quoted;
 }
 
@@ -99,7 +100,7 @@ Error ToS3Error(const HttpResponse& response, const S3Address& address, std::str
   if (code == "RequestTimeTooSkewed") {
     return PermissionDenied(what + ": " + who + " has another time than this machine", "Set this machine's clock");
   }
-  if (code == "InvalidAccessKeyId") {
+  if (IsOneOf(code, {"InvalidAccessKeyId", "XAdminUserNotFound"})) {  // the second is versitygw's
     return PermissionDenied(what + ": " + who + " does not know the access key",
                             "Check AWS_ACCESS_KEY_ID, and that the endpoint is the one that the key belongs to");
   }
