@@ -66,8 +66,8 @@ struct ListPage {
 };
 
 /// A large object written in parts; it appears whole with Finish, or never. Dropping it without Finish aborts (best
-/// effort). A call that failed with a retryable kind may be made again, with the same bytes: it goes on where it
-/// stopped. Not thread-safe.
+/// effort). A backend retries its parts itself, as only it knows which went through: after a call has failed, the
+/// upload can only be dropped. Not thread-safe.
 class Upload {
  public:
   virtual ~Upload() = default;

@@ -50,16 +50,16 @@ struct StoreContext {
   Random& random;
   Log& log;
   Environment environment;
-  /// When given: OpenStore puts a CountingStore right around the backend (below retry and cache) that adds to it, so that it holds what
-  /// really went over the wire. Must outlive the store.
+  /// When given: OpenStore puts a CountingStore right around the backend (below retry and cache) that adds to it, so
+  /// that it holds what really went over the wire. Must outlive the store.
   StoreCounter* counter = nullptr;
 };
 
-/// "s3://bucket/prefix", "file:///path", "/path", "relative/path", "memory://name" (each call makes a new,
-/// empty store; the name is only for messages). A folder need not exist yet: the first write makes it. InvalidArgument
-/// for any other scheme. Touches neither disk nor network. An S3 store is backend <- counting <- retrying <- caching,
-/// as the options say. Folders and memory are neither retried nor cached: the machine's page cache does that better,
-/// and big reads of a folder are mapped, not copied.
+/// "s3://bucket/prefix", "file:///path" (taken as it stands, without percent-decoding), "/path", "relative/path",
+/// "memory://name" (each call makes a new, empty store; the name is only for messages). A folder need not exist yet:
+/// the first write makes it. InvalidArgument for any other scheme. Touches neither disk nor network. An S3 store is
+/// backend <- counting <- retrying <- caching, as the options say. Folders and memory are neither retried nor cached:
+/// the machine's page cache does that better, and big reads of a folder are mapped, not copied.
 Result<std::unique_ptr<ObjectStore>> OpenStore(std::string_view uri, const StoreOptions& options,
                                                const StoreContext& context);
 

@@ -33,7 +33,7 @@ Status AppendAll(StagedFile& file, ByteSpan bytes, const Deadline& deadline) {
   return {};
 }
 
-/// After a failure of the file system every further call fails the same way: who knows what was written.
+/// After a failure of the file system every further call fails too: who knows what was written.
 class FolderUpload final : public Upload {
  public:
   FolderUpload(StagedFile file, bool sync) : file_(std::move(file)), sync_(sync) {}

@@ -1,0 +1,209 @@
+#include "store/caching.h"
+
+#include <algorithm>
+#include <condition_variable>
+#include <vector>
+
+namespace firn::store {
+namespace {
+
+constexpr std::size_t kMostListedObjects = 16'384;
+/// How soon a waiting reader notices that its caller went away.
+constexpr auto kWaitSlice = std::chrono::milliseconds(20);
+
+bool SameRead(const ReadRequest& a, const ReadRequest& b) {
+  return a.part == b.part && a.offset == b.offset && a.length == b.length && a.key == b.key;
+}
+
+}  // namespace
+
+/// One read of the inner store, and all who wait for it.
+struct CachingStore::Flight {
+  Flight(const ReadRequest& read, std::optional<ListedVersion> version) : request(read), listed(version) {}
+
+  const ReadRequest request;
+  const std::optional<ListedVersion> listed;  // when it started
+  bool outdated = false;                      // the object was written meanwhile; under the store's mutex
+
+  /// DeadlineExceeded when the waiter's own time runs out first.
+  Result<ReadResult> Wait(const Deadline& deadline) {
+    std::unique_lock lock(mutex);
+    while (!answer) {
+      FIRN_CHECK(deadline.Check("Reading an object"));
+      landed.wait_for(lock, kWaitSlice);
+    }
+    return *answer;
+  }
+
+  std::mutex mutex;
+  std::condition_variable landed;
+  std::optional<Result<ReadResult>> answer;
+};
+
+CachingStore::CachingStore(std::unique_ptr<ObjectStore> inner, const CacheOptions& options, Random& random, Log& log)
+    : ForwardingStore(std::move(inner)), memory_(options.memory_bytes) {
+  if (!options.disk_folder.empty())
+    disk_.emplace(options.disk_folder, options.disk_bytes, options.identity, random, log);
+}
+
+std::vector<Result<ReadResult>> CachingStore::ReadMany(std::span<const ReadRequest> requests,
+                                                       const Deadline& deadline) {
+  std::vector<Result<ReadResult>> answers(requests.size());
+  if (const Status in_time = deadline.Check("Reading objects"); !in_time) {
+    answers.assign(requests.size(), in_time.error());
+    return answers;
+  }
+  std::vector<std::size_t> open(requests.size());
+  for (std::size_t i = 0; i < open.size(); i++) open[i] = i;
+  while (!open.empty()) {
+    std::vector<std::pair<std::size_t, std::shared_ptr<Flight>>> waiting;
+    std::vector<std::shared_ptr<Flight>> own;
+    for (const std::size_t i : open) {
+      if (std::optional<ReadResult> hit = FindInMemory(requests[i])) {
+        answers[i] = *std::move(hit);
+        continue;
+      }
+      auto [flight, is_own] = Join(requests[i]);
+      if (is_own) own.push_back(flight);
+      waiting.emplace_back(i, std::move(flight));
+    }
+    // First fly, then wait: two batches that wait for each other's flights both get on.
+    Fly(own, deadline);
+    open.clear();
+    for (const auto& [i, flight] : waiting) {
+      answers[i] = flight->Wait(deadline);
+      // It was another caller's time that ran out, not ours.
+      const bool theirs = !answers[i] && answers[i].error().kind == ErrorKind::kDeadlineExceeded && !deadline.Expired();
+      if (theirs && std::ranges::find(own, flight) == own.end()) open.push_back(i);
+    }
+  }
+  return answers;
+}
+
+std::optional<ReadResult> CachingStore::FindInMemory(const ReadRequest& request) {
+  std::optional<ListedVersion> listed;
+  {
+    const std::lock_guard lock(mutex_);
+    if (const auto found = listed_.find(request.key); found != listed_.end()) listed = found->second;
+  }
+  return memory_.Find(request, listed);
+}
+
+std::pair<std::shared_ptr<CachingStore::Flight>, bool> CachingStore::Join(const ReadRequest& request) {
+  const std::lock_guard lock(mutex_);
+  const auto [first, last] = flights_.equal_range(request.key);
+  for (auto at = first; at != last; ++at) {
+    if (SameRead(at->second->request, request)) return {at->second, false};
+  }
+  std::optional<ListedVersion> listed;
+  if (const auto found = listed_.find(request.key); found != listed_.end()) listed = found->second;
+  auto flight = std::make_shared<Flight>(request, listed);
+  flights_.emplace(request.key, flight);
+  return {std::move(flight), true};
+}
+
+void CachingStore::Fly(std::span<const std::shared_ptr<Flight>> flights, const Deadline& deadline) {
+  std::vector<Flight*> far;
+  std::vector<ReadRequest> requests;
+  for (const std::shared_ptr<Flight>& flight : flights) {
+    if (std::optional<ReadResult> hit = disk_ ? disk_->Find(flight->request, flight->listed) : std::nullopt) {
+      Land(*flight, *hit, true);
+    } else {
+      far.push_back(flight.get());
+      requests.push_back(flight->request);
+    }
+  }
+  if (far.empty()) return;
+  std::vector<Result<ReadResult>> answers = inner().ReadMany(requests, deadline);
+  for (std::size_t i = 0; i < far.size(); i++) Land(*far[i], answers[i], false);
+}
+
+void CachingStore::Land(Flight& flight, const Result<ReadResult>& answer, bool from_disk) {
+  const std::string& key = flight.request.key;
+  bool keep = false;
+  if (answer) {
+    // A store that does not keep its contract: its answer is for the caller to judge, not to be kept.
+    const Result<ByteRange> range = RangeOf(flight.request, answer->object_size_bytes);
+    keep = range && range->length == answer->bytes.size();
+    const std::lock_guard lock(mutex_);
+    if (keep && !flight.outdated) memory_.Insert(key, range->offset, *answer, flight.listed);
+  }
+  {
+    const std::lock_guard lock(flight.mutex);
+    flight.answer = answer;
+  }
+  flight.landed.notify_all();
+
+  // The flight stays known until the disk has it, so that a write in between is seen here.
+  if (keep && disk_ && !from_disk) disk_->Insert(flight.request, *answer, flight.listed);
+  std::unique_lock lock(mutex_);
+  if (!flight.outdated) {
+    const auto [first, last] = flights_.equal_range(key);
+    flights_.erase(std::find_if(first, last, [&](const auto& entry) { return entry.second.get() == &flight; }));
+  } else if (disk_) {
+    lock.unlock();
+    disk_->Drop(key);
+  }
+}
+
+void CachingStore::Drop(std::string_view key) {
+  {
+    const std::lock_guard lock(mutex_);
+    const auto [first, last] = flights_.equal_range(key);
+    for (auto at = first; at != last; ++at) at->second->outdated = true;
+    flights_.erase(first, last);
+    listed_.erase(std::string(key));
+    memory_.Drop(key);
+  }
+  if (disk_) disk_->Drop(key);
+}
+
+void CachingStore::Remember(const ListPage& page) {
+  const std::lock_guard lock(mutex_);
+  if (listed_.size() + page.objects.size() > kMostListedObjects) listed_.clear();
+  for (const ObjectInfo& object : page.objects)
+    listed_.insert_or_assign(object.key, ListedVersion{object.size_bytes, object.modified});
+}
+
+Status CachingStore::Put(std::string_view key, ByteSpan bytes, PutCondition condition, const Deadline& deadline) {
+  Status status = inner().Put(key, bytes, condition, deadline);
+  Drop(key);  // after a failure too: it may have happened
+  return status;
+}
+
+class CachingStore::CachingUpload final : public Upload {
+ public:
+  CachingUpload(std::unique_ptr<Upload> inner, std::string key, CachingStore& store)
+      : inner_(std::move(inner)), key_(std::move(key)), store_(store) {}
+
+  Status Append(ByteSpan bytes, const Deadline& deadline) override { return inner_->Append(bytes, deadline); }
+  Status Finish(const Deadline& deadline) override {
+    Status status = inner_->Finish(deadline);
+    store_.Drop(key_);
+    return status;
+  }
+
+ private:
+  const std::unique_ptr<Upload> inner_;
+  const std::string key_;
+  CachingStore& store_;
+};
+
+Result<std::unique_ptr<Upload>> CachingStore::StartUpload(std::string_view key, const Deadline& deadline) {
+  FIRN_TRY(std::unique_ptr<Upload> upload, inner().StartUpload(key, deadline));
+  return std::unique_ptr<Upload>(std::make_unique<CachingUpload>(std::move(upload), std::string(key), *this));
+}
+
+Result<ListPage> CachingStore::List(const ListRequest& request, const Deadline& deadline) {
+  Result<ListPage> page = inner().List(request, deadline);
+  if (page) Remember(*page);
+  return page;
+}
+
+Status CachingStore::Delete(std::string_view key, const Deadline& deadline) {
+  Status status = inner().Delete(key, deadline);
+  Drop(key);
+  return status;
+}
+
+}  // namespace firn::store
