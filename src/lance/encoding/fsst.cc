@@ -1,0 +1,43 @@
+#include "lance/encoding/fsst.h"
+
+#include <cstring>
+
+namespace firn::lance {
+namespace {
+constexpr std::uint32_t kMagic = 0x46535354;  // "FSST"
+constexpr std::uint8_t kEscape = 255;
+}  // namespace
+
+Result<FsstTable> FsstTable::Parse(ByteSpan table) {
+  if (table.size() < 8) return DataCorruption("an FSST symbol table ends early");
+  const auto header = LoadLe<std::uint64_t>(table.data());
+  if (header >> 32 != kMagic) return DataCorruption("an FSST symbol table does not begin with its magic");
+  FsstTable parsed;
+  parsed.compressed_ = (header >> 24 & 1) != 0;
+  const std::size_t count = header & 255;
+  if (table.size() < 8 + 9 * count) return DataCorruption("an FSST symbol table ends early");
+  std::memcpy(parsed.symbols_.data(), table.data() + 8, 8 * count);
+  std::memcpy(parsed.lengths_.data(), table.data() + 8 + 8 * count, count);
+  for (const std::uint8_t length : parsed.lengths_) {
+    if (length > 8) return DataCorruption("an FSST symbol is longer than 8 bytes");
+  }
+  return parsed;
+}
+
+std::uint8_t* FsstTable::Decode(ByteSpan coded, std::uint8_t* out) const {
+  const std::uint8_t* at = coded.data();
+  const std::uint8_t* const end = at + coded.size();
+  while (at < end) {
+    const std::uint8_t code = *at++;
+    if (code != kEscape) {
+      std::memcpy(out, &symbols_[code], 8);
+      out += lengths_[code];
+    } else {
+      if (at == end) return nullptr;
+      *out++ = *at++;
+    }
+  }
+  return out;
+}
+
+}  // namespace firn::lance
