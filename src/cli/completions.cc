@@ -39,7 +39,7 @@ std::string Bash(const std::vector<CompletionCommand>& commands) {
   for (const CompletionCommand& command : commands) {
     if (!command.name.empty()) script += "    " + command.name + ") options=\"$options " + Join(command.options) + "\" ;;\n";
   }
-  script += R"(  esac
+  script += R"BASH(  esac
   if [[ -n $command && $word != -* && $((i + 1)) -eq $COMP_CWORD ]]; then
     case $command in
       load|search|rows|create|show|drop) COMPREPLY=($(compgen -W "$(firn tables 2>/dev/null)" -- "$word")); return ;;
@@ -49,7 +49,7 @@ std::string Bash(const std::vector<CompletionCommand>& commands) {
   COMPREPLY=($(compgen -W "$options" -- "$word"))
 }
 complete -o filenames -F _firn firn
-)";
+)BASH";
   return script;
 }
 

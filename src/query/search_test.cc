@@ -110,7 +110,7 @@ class SearchTest : public testing::Test {
   Log log_{LogLevel::kOff, clock_};
   TaskPool pool_{4};
   lance::FileMetadataCache cache_;
-  std::unique_ptr<store::ObjectStore> store_ = store::MakeMemoryStore();
+  std::unique_ptr<store::ObjectStore> store_ = store::OpenMemory("test", clock_);
   table::Database database_{table::Environment{*store_, clock_, random_, log_, pool_, cache_}};
   table::SnapshotPtr snapshot_;
   std::map<int, std::vector<float>> vectors_;

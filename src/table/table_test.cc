@@ -75,7 +75,7 @@ class TableTest : public testing::Test {
   Log log_{LogLevel::kOff, clock_};
   TaskPool pool_{4};
   lance::FileMetadataCache cache_;
-  std::unique_ptr<store::ObjectStore> store_ = store::MakeMemoryStore();
+  std::unique_ptr<store::ObjectStore> store_ = store::OpenMemory("test", clock_);
   Database database_{Environment{*store_, clock_, random_, log_, pool_, cache_}};
 };
 
