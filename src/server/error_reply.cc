@@ -1,0 +1,25 @@
+#include "server/error_reply.h"
+
+#include "base/log.h"
+
+namespace firn::server {
+
+Response ErrorReply(const Error& error, std::string_view request_id, int status) {
+  const ErrorKindInfo& info = InfoOf(error.kind);
+  Response response;
+  response.status = status == 0 ? info.http_status : status;
+  std::string& body = response.body;
+  body.append(R"({"error":{"kind":")").append(info.name).append(R"(","message":)");
+  AppendJsonString(body, error.message);
+  if (!error.hint.empty()) {
+    body.append(R"(,"hint":)");
+    AppendJsonString(body, error.hint);
+  }
+  body.append(R"(},"request_id":)");
+  AppendJsonString(body, request_id);
+  body.append("}\n");
+  if (response.status == 503) response.headers.push_back({"Retry-After", "1"});
+  return response;
+}
+
+}  // namespace firn::server

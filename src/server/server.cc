@@ -1,0 +1,100 @@
+#include "server/server.h"
+
+#include "server/config.h"
+#include "server/service.h"
+#include "server/version.h"
+
+namespace firn::server {
+namespace {
+
+bool IsLoopback(std::string_view host) { return host == "localhost" || host == "::1" || host.starts_with("127."); }
+
+Result<KeyRing> ReadKeys(const std::string& path) {
+  if (path.empty()) return KeyRing();
+  FIRN_TRY(const std::string text, ReadConfigFile(path));
+  FIRN_TRY(KeyRing keys, KeyRing::Parse(text, path));
+  // A file without a key must not mean that everybody may do everything.
+  if (keys.empty())
+    return InvalidArgument("the keys file " + path + " holds no key",
+                           "Make one with `firn keys`, or start without a keys file");
+  return keys;
+}
+
+}  // namespace
+
+struct Server::Parts {
+  Parts(const ServerConfig& given, engine::Engine& engine, const engine::World& outside, KeyRing keys)
+      : config(given),
+        world(outside),
+        backend{.engine = engine,
+                .metrics = metrics,
+                .clock = outside.clock,
+                .started = outside.clock.WallNow(),
+                .listener_counts = {}},
+        service(config, std::move(keys), backend, outside.random, outside.log) {}
+
+  const ServerConfig config;
+  const engine::World world;
+  Metrics metrics;
+  Backend backend;
+  Service service;
+  std::unique_ptr<Listener> listener;  // last: its threads use all of the above
+};
+
+Result<std::unique_ptr<Server>> Server::Start(const ServerConfig& config, engine::Engine& engine,
+                                              const engine::World& world) {
+  FIRN_TRY(KeyRing keys, ReadKeys(config.keys_file));
+  const bool open = keys.empty();
+  auto parts = std::make_unique<Parts>(config, engine, world, std::move(keys));
+  // A request may come in before Listener::Start has returned.
+  auto counts = std::make_shared<std::atomic<const Listener*>>(nullptr);
+  parts->backend.listener_counts = [counts] {
+    const Listener* listener = counts->load();
+    return listener == nullptr ? ListenerCounts() : listener->Counts();
+  };
+  FIRN_TRY(parts->listener, Listener::Start(config.listener, parts->service, world.clock));
+  counts->store(parts->listener.get());
+  auto server = std::unique_ptr<Server>(new Server(std::move(parts)));
+  world.log.Info(
+      "listening",
+      {{"address", server->address()}, {"database", engine.DescribeStore()}, {"version", Version()}, {"keys", !open}});
+  if (open && !IsLoopback(config.listener.host)) {
+    world.log.Warn("whoever reaches this port may read, write and drop every table: there is no keys file",
+                   {{"address", server->address()}});
+  }
+  return server;
+}
+
+Server::Server(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+Server::~Server() { Stop(); }
+
+std::uint16_t Server::port() const { return parts_->listener->port(); }
+
+std::string Server::address() const {
+  const std::string& host = parts_->config.listener.host;
+  const bool v6 = host.find(':') != std::string::npos;
+  return "http://" + (v6 ? "[" + host + "]" : host) + ":" + std::to_string(port());
+}
+
+bool Server::Drain() {
+  Log& log = parts_->world.log;
+  parts_->backend.draining = true;
+  log.Info("draining", {{"running", parts_->listener->Counts().running_requests}});
+  if (parts_->config.drain_delay > Duration::zero()) parts_->world.clock.SleepFor(parts_->config.drain_delay);
+  const bool whole = parts_->listener->Drain(parts_->config.drain_timeout);
+  if (!whole)
+    log.Warn("requests were cut off: the drain timeout is over",
+             {{"running", parts_->listener->Counts().running_requests}});
+  Stop();
+  log.Info("stopped");
+  return whole;
+}
+
+void Server::Stop() { parts_->listener->Stop(); }
+
+bool Server::RunUntilSignal() {
+  parts_->listener->WaitForSignal();
+  return Drain();
+}
+
+}  // namespace firn::server
