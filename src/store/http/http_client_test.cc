@@ -146,6 +146,41 @@ TEST(HttpClient, DoesNotRepeatWhatIsNotIdempotent) {
   EXPECT_EQ(server.seen().size(), 2u);
 }
 
+TEST(HttpClient, NoticesAClosedConnectionBeforeItSendsWhatIsNotIdempotent) {
+  ScriptedServer server([](const SeenRequest&) { return Reply::Raw(Reply::Of(200, "ok").bytes, Reply::Then::kClose); });
+  HttpClient client({}, SystemClock());
+  for (int i = 1; i <= 3; ++i) {
+    HttpRequest request = Get(server);
+    request.idempotent = false;
+    const auto response = client.Send(request, Deadline::Never());
+    ASSERT_TRUE(response) << response.error().message;
+    server.AwaitClosed(i);
+  }
+  EXPECT_EQ(server.connections(), 3);
+}
+
+TEST(HttpClient, LooksUpANameOnceForManyRequests) {
+  ScriptedServer server([](const SeenRequest& request) { return Reply::Of(200, request.target); });
+  HttpClient client(Connections(8), SystemClock());
+  std::vector<HttpRequest> requests(20, Get(server, "/found"));
+  for (HttpRequest& request : requests) request.endpoint.host = "127.1";  // only the resolver reads this old form
+  for (const auto& response : client.SendAll(std::move(requests), Deadline::Never())) {
+    ASSERT_TRUE(response) << response.error().message;
+    EXPECT_EQ(response->body.chars(), "/found");
+  }
+}
+
+TEST(HttpClient, ANameWithoutAnAddressIsUnavailable) {
+  HttpClient client({}, SystemClock());
+  std::vector<HttpRequest> requests(3);
+  for (HttpRequest& request : requests) request.endpoint.host = "a..b";  // refused before any server is asked
+  for (const auto& response : client.SendAll(std::move(requests), Deadline::Never())) {
+    ASSERT_FALSE(response);
+    EXPECT_EQ(response.error().kind, ErrorKind::kUnavailable);
+    EXPECT_NE(response.error().message.find("a..b"), std::string::npos) << response.error().message;
+  }
+}
+
 TEST(HttpClient, DoesNotRepeatOnAFreshConnection) {
   ScriptedServer server([](const SeenRequest&) { return Reply::Raw("", Reply::Then::kClose); });
   HttpClient client({}, SystemClock());

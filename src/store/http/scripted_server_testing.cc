@@ -92,6 +92,10 @@ void ScriptedServer::AwaitRequests(std::size_t count) const {
   while (seen().size() < count) std::this_thread::yield();
 }
 
+void ScriptedServer::AwaitClosed(int count) const {
+  while (closed_ < count) std::this_thread::yield();
+}
+
 void ScriptedServer::Accept() {
   while (!stopping_) {
     const int socket = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
@@ -124,6 +128,7 @@ void ScriptedServer::Serve(int socket, int number) {
     }
     if (reply.then == Reply::Then::kClose) {
       ::shutdown(socket, SHUT_RDWR);
+      ++closed_;
       return;
     }
   }

@@ -49,6 +49,8 @@ class ScriptedServer {
   std::vector<SeenRequest> seen() const;
   /// Waits until `count` requests have come in.
   void AwaitRequests(std::size_t count) const;
+  /// Waits until the server has closed `count` connections.
+  void AwaitClosed(int count) const;
 
  private:
   void Accept();
@@ -59,6 +61,7 @@ class ScriptedServer {
   std::uint16_t port_ = 0;
   std::atomic<bool> stopping_ = false;
   std::atomic<int> connections_ = 0;
+  std::atomic<int> closed_ = 0;
   mutable std::mutex mutex_;
   std::vector<SeenRequest> seen_;
   std::vector<int> sockets_;

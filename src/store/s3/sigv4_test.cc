@@ -68,6 +68,32 @@ TEST(SigV4, MatchesAwsExampleOfListObjects) {
                                         "Signature=34b48302e7b5fa45bde8084f4b7868a86f0a534bc59db6670ed5711ef69dc6f7");
 }
 
+/// Of the suite that AWS publishes for all its services: the vectors that differ neither in path nor in encoding from
+/// S3's.
+std::string SuiteSignature(std::string method, QueryParameters query, std::vector<HttpHeader> headers) {
+  UnsignedRequest request;
+  request.method = std::move(method);
+  request.host = "example.amazonaws.com";
+  request.path = "/";
+  request.query = std::move(query);
+  request.headers = std::move(headers);
+  request.payload_sha256 = Sha256Hex({});
+  const Credentials keys{"AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", "", std::nullopt};
+  const SignedRequest ready =
+      Sign(std::move(request), keys, {"us-east-1", "service"}, *ParseIsoTime("2015-08-30T12:36:00Z"));
+  const std::string value = Header(ready, "Authorization");
+  return value.substr(value.rfind('=') + 1);
+}
+
+TEST(SigV4, MatchesAwsTestSuite) {
+  EXPECT_EQ(SuiteSignature("GET", {}, {}), "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31");
+  EXPECT_EQ(SuiteSignature("POST", {}, {}), "5da7c1a2acd57cee7505fc6676e4e544621c30862966e37dddb68e92efbe5d6b");
+  EXPECT_EQ(SuiteSignature("GET", {{"Param2", "value2"}, {"Param1", "value1"}}, {}),
+            "b97d918cfa904a5beff61c982a1b6f458b799221646efd99d3219ec94cdf2500");
+  EXPECT_EQ(SuiteSignature("GET", {}, {{"My-Header1", " value1"}, {"My-Header2", " \"a   b   c\""}}),
+            "acc3ed3afb60bb290fc8d2dd0098b9911fcaa05412b367055dee359757a9c736");
+}
+
 TEST(SigV4, SignsTheSessionToken) {
   Credentials keys = kExampleKeys;
   keys.session_token = "token";
