@@ -22,6 +22,7 @@ firn_static_library(openssl_static ssl crypto)
 target_link_libraries(openssl_static INTERFACE dl)
 firn_static_library(zstd_static zstd)
 firn_static_library(lz4_static lz4)
+firn_static_library(zlib_static z)
 # CRoaring: the amalgamated source that pyroaring carries; Debian packages only the shared library.
 add_library(roaring_static STATIC ${FIRN_THIRD_PARTY}/croaring/roaring.c)
 target_include_directories(roaring_static SYSTEM PUBLIC ${FIRN_THIRD_PARTY}/croaring)

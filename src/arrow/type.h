@@ -53,7 +53,7 @@ struct Field {
   std::string name;
   TypePtr type;
   bool nullable = true;
-  Metadata metadata;
+  Metadata metadata = {};
 };
 
 struct Type {
@@ -98,7 +98,7 @@ bool IsVector(const Type& type);
 
 struct Schema {
   std::vector<Field> fields;
-  Metadata metadata;
+  Metadata metadata = {};
 
   std::optional<std::size_t> IndexOf(std::string_view name) const;
   /// One "name: type" a line.
