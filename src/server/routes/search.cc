@@ -1,0 +1,95 @@
+#include <array>
+#include <cmath>
+#include <cstdio>
+
+#include "base/log.h"
+#include "server/json_object.h"
+#include "server/routes/handlers.h"
+#include "server/row_body.h"
+#include "server/row_reply.h"
+
+namespace firn::server {
+namespace {
+
+Result<std::optional<float>> Distance(JsonObject& object, std::string_view name) {
+  FIRN_TRY(const auto number, object.Number(name));
+  if (!number) return std::optional<float>();
+  if (!std::isfinite(static_cast<float>(*number)))
+    return InvalidArgument("the member '" + std::string(name) + "' does not fit 32 bits");
+  return std::optional(static_cast<float>(*number));
+}
+
+Result<query::SearchRequest> ReadRequest(JsonObject& object) {
+  query::SearchRequest request;
+  FIRN_TRY(request.vector, Required(object.Floats("vector"), "vector"));
+  FIRN_TRY(const auto column, object.String("column"));
+  request.vector_column = column.value_or("");
+  FIRN_TRY(const auto k, object.Unsigned("k"));
+  request.k = k.value_or(request.k);
+  FIRN_TRY(const auto offset, object.Unsigned("offset"));
+  request.offset = offset.value_or(0);
+  FIRN_TRY(const auto metric, object.String("metric"));
+  if (metric) {
+    FIRN_TRY(request.metric, simd::ParseMetric(*metric));
+  }
+  FIRN_TRY(const auto filter, object.String("filter"));
+  request.filter = filter.value_or("");
+  FIRN_TRY(const auto postfilter, object.Bool("postfilter"));
+  request.postfilter = postfilter.value_or(false);
+  FIRN_TRY(request.distance_at_least, Distance(object, "distance_at_least"));
+  FIRN_TRY(request.distance_below, Distance(object, "distance_below"));
+  FIRN_TRY(request.columns, object.Strings("columns"));
+  FIRN_TRY(const auto with_row_id, object.Bool("with_row_id"));
+  request.with_row_address = with_row_id.value_or(false);
+  return request;
+}
+
+std::string ExplainMember(const query::Explain& explain) {
+  std::string out = ",\"explain\":{\"plan\":";
+  AppendJsonString(out, explain.plan);
+  const auto number = [&](std::string_view name, double value) {
+    char text[32];
+    std::snprintf(text, sizeof text, "%.3f", value);
+    out.append(",\"").append(name).append("\":").append(text);
+  };
+  const auto count = [&](std::string_view name, std::uint64_t value) {
+    out.append(",\"").append(name).append("\":").append(std::to_string(value));
+  };
+  count("fragments", explain.fragments);
+  count("rows_scanned", explain.rows_scanned);
+  count("rows_matching", explain.rows_matching);
+  count("rounds", explain.rounds);
+  count("requests", explain.requests);
+  count("bytes_read", explain.bytes_read);
+  number("open_ms", explain.open_ms);
+  number("search_ms", explain.search_ms);
+  number("fetch_ms", explain.fetch_ms);
+  number("total_ms", explain.total_ms);
+  return out + "}";
+}
+
+}  // namespace
+
+Result<Response> SearchTable(Call& call) {
+  static constexpr std::array<std::string_view, 1> kNames = {"format"};
+  FIRN_CHECK(call.query.CheckNames(kNames));
+  FIRN_TRY(const RowFormat format, ChooseFormat(call));
+  FIRN_CHECK(DecodeBody(call));
+  FIRN_TRY(JsonObject object, JsonObject::Parse(call.body));
+  static constexpr std::array<std::string_view, 13> kMembers = {"vector",         "column",  "k",
+                                                                "offset",         "metric",  "filter",
+                                                                "postfilter",     "columns", "distance_at_least",
+                                                                "distance_below", "version", "with_row_id",
+                                                                "explain"};
+  FIRN_CHECK(object.CheckMembers(kMembers));
+  FIRN_TRY(const query::SearchRequest request, ReadRequest(object));
+  FIRN_TRY(const auto version, object.Unsigned("version"));
+  FIRN_TRY(const auto explain, object.Bool("explain"));
+  const auto found = call.backend.engine.Search(call.table(), version, request, call.deadline);
+  call.backend.metrics.CountSearch(found.has_value());
+  if (!found) return found.error();
+  return RowsResponse(format, found->rows, found->explain.version, "results",
+                      explain.value_or(false) ? ExplainMember(found->explain) : std::string());
+}
+
+}  // namespace firn::server

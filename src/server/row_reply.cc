@@ -1,0 +1,176 @@
+#include "server/row_reply.h"
+
+#include <algorithm>
+#include <cctype>
+
+#include "arrow/csv.h"
+#include "arrow/ipc.h"
+#include "arrow/json_writer.h"
+#include "server/nearest_name.h"
+
+namespace firn::server {
+namespace {
+
+constexpr std::size_t kPieceBytes = 64 << 10;
+constexpr std::int64_t kCsvRows = 128;  // between looks at the size
+constexpr std::string_view kVersionHeader = "X-Table-Version";
+
+struct NamedFormat {
+  std::string_view name;
+  std::string_view media_type;
+  RowFormat format;
+};
+constexpr NamedFormat kFormats[] = {{"json", "application/json", RowFormat::kJson},
+                                    {"ndjson", "application/x-ndjson", RowFormat::kNdjson},
+                                    {"csv", "text/csv", RowFormat::kCsv},
+                                    {"arrow", "application/vnd.apache.arrow.stream", RowFormat::kArrow}};
+
+class StringBody final : public BodyWriter {
+ public:
+  explicit StringBody(std::string& out) : out_(out) {}
+  Status Write(std::string_view bytes) override {
+    out_.append(bytes);
+    return {};
+  }
+
+ private:
+  std::string& out_;
+};
+
+/// The first media range of Accept that there is; weights other than 0 are not compared.
+std::optional<RowFormat> Accepted(std::string_view accept) {
+  while (!accept.empty()) {
+    const std::size_t comma = std::min(accept.find(','), accept.size());
+    const std::string_view range = accept.substr(0, comma);
+    accept.remove_prefix(std::min(comma + 1, accept.size()));
+    std::string type(range.substr(0, range.find(';')));
+    std::erase_if(type, [](char c) { return c == ' ' || c == '\t'; });
+    if (range.find(";q=0") != std::string_view::npos &&
+        range.find_first_of("123456789", range.find(";q=0")) == std::string_view::npos)
+      continue;
+    if (type == "*/*" || type == "application/*") return RowFormat::kJson;
+    if (type == "text/*") return RowFormat::kCsv;
+    for (const NamedFormat& format : kFormats) {
+      if (EqualsIgnoringCase(type, format.media_type)) return format.format;
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+Result<RowFormat> ChooseFormat(Call& call) {
+  if (const auto name = call.query.Text("format")) {
+    for (const NamedFormat& format : kFormats) {
+      if (*name == format.name) return format.format;
+    }
+    return InvalidArgument("unknown format " + Quoted(*name), "Formats are json, ndjson, csv and arrow");
+  }
+  const std::string_view accept = call.head.HeaderOf("accept");
+  if (accept.empty()) return RowFormat::kJson;
+  if (const auto format = Accepted(accept)) return *format;
+  call.error_status = 406;
+  return Unsupported(
+      "none of the formats in Accept is known",
+      "There are application/json, application/x-ndjson, text/csv and application/vnd.apache.arrow.stream");
+}
+
+std::string_view ContentTypeOf(RowFormat format) {
+  return std::ranges::find(kFormats, format, &NamedFormat::format)->media_type;
+}
+
+struct RowStream::Parts {
+  Parts(RowFormat row_format, arrow::SchemaPtr row_schema, std::uint64_t table_version, BodyWriter& writer)
+      : format(row_format),
+        schema(std::move(row_schema)),
+        version(table_version),
+        body(writer),
+        json(*schema),
+        ipc([this](ByteSpan bytes) { return body.Write(AsChars(bytes)); }, {}) {}
+
+  const RowFormat format;
+  const arrow::SchemaPtr schema;
+  const std::uint64_t version;
+  BodyWriter& body;
+  const arrow::JsonRowWriter json;
+  arrow::IpcWriter ipc;
+  std::string piece;
+  bool first = true;
+
+  Status Flush(std::size_t least) {
+    if (piece.size() < std::max<std::size_t>(least, 1)) return {};
+    FIRN_CHECK(body.Write(piece));
+    piece.clear();
+    return {};
+  }
+  Status WriteJson(const arrow::RecordBatch& batch) {
+    for (std::int64_t row = 0; row < batch.rows; row++) {
+      if (format == RowFormat::kJson && !first) piece += ',';
+      first = false;
+      json.AppendObject(piece, batch, row);
+      if (format == RowFormat::kNdjson) piece += '\n';
+      FIRN_CHECK(Flush(kPieceBytes));
+    }
+    return {};
+  }
+  Status WriteCsv(const arrow::RecordBatch& batch) {
+    for (std::int64_t row = 0; row < batch.rows; row += kCsvRows) {
+      arrow::AppendCsvRows(piece, batch.Slice(row, std::min(kCsvRows, batch.rows - row)));
+      FIRN_CHECK(Flush(kPieceBytes));
+    }
+    return {};
+  }
+};
+
+RowStream::RowStream(RowFormat format, arrow::SchemaPtr schema, std::uint64_t version, BodyWriter& body)
+    : parts_(std::make_unique<Parts>(format, std::move(schema), version, body)) {}
+RowStream::~RowStream() = default;
+
+Status RowStream::Start() {
+  if (parts_->format == RowFormat::kArrow) return parts_->ipc.Start(parts_->schema);
+  if (parts_->format == RowFormat::kJson)
+    parts_->piece = "{\"version\":" + std::to_string(parts_->version) + ",\"rows\":[";
+  if (parts_->format == RowFormat::kCsv) arrow::AppendCsvHeader(parts_->piece, *parts_->schema);
+  return {};
+}
+
+Status RowStream::Write(const arrow::RecordBatch& batch) {
+  switch (parts_->format) {
+    case RowFormat::kArrow:
+      return parts_->ipc.Write(batch);
+    case RowFormat::kCsv:
+      return parts_->WriteCsv(batch);
+    case RowFormat::kJson:
+    case RowFormat::kNdjson:
+      break;
+  }
+  return parts_->WriteJson(batch);
+}
+
+Status RowStream::Finish() {
+  if (parts_->format == RowFormat::kArrow) return parts_->ipc.Finish();
+  if (parts_->format == RowFormat::kJson) parts_->piece += "]}\n";
+  return parts_->Flush(1);
+}
+
+Result<Response> RowsResponse(RowFormat format, const arrow::RecordBatch& rows, std::uint64_t version,
+                              std::string_view member, std::string_view rest) {
+  Response response;
+  response.content_type = ContentTypeOf(format);
+  response.headers.push_back({std::string(kVersionHeader), std::to_string(version)});
+  if (format == RowFormat::kJson) {
+    std::string& body = response.body;
+    body.append("{\"").append(member).append("\":[");
+    arrow::JsonRowWriter(*rows.schema).AppendItems(body, rows);
+    body.append("],\"version\":").append(std::to_string(version)).append(rest).append("}\n");
+    return response;
+  }
+  StringBody body(response.body);
+  RowStream stream(format, rows.schema, version, body);
+  FIRN_CHECK(stream.Start());
+  FIRN_CHECK(stream.Write(rows));
+  FIRN_CHECK(stream.Finish());
+  return response;
+}
+
+}  // namespace firn::server
