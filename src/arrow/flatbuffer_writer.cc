@@ -26,7 +26,7 @@ std::size_t FlatWriter::AddTable(std::size_t slot, std::span<const FlatField> fi
   AppendLe(out_, static_cast<std::uint16_t>(end));
   out_.resize(vtable + vtable_size, '\0');
 
-  Link(slot);
+  Link(slot, out_.size());
   const std::size_t table = out_.size();
   AppendLe(out_, static_cast<std::int32_t>(table - vtable));
   out_.resize(table + end, '\0');
@@ -50,14 +50,14 @@ std::size_t FlatWriter::SlotOf(std::size_t table, int field) const {
 
 void FlatWriter::AddString(std::size_t slot, std::string_view value) {
   Align(4);
-  Link(slot);
+  Link(slot, out_.size());
   AppendLe(out_, static_cast<std::uint32_t>(value.size()));
   out_.append(value).push_back('\0');
 }
 
 std::size_t FlatWriter::AddReferences(std::size_t slot, std::size_t count) {
   Align(4);
-  Link(slot);
+  Link(slot, out_.size());
   AppendLe(out_, static_cast<std::uint32_t>(count));
   const std::size_t first = out_.size();
   out_.resize(first + 4 * count, '\0');
@@ -66,7 +66,7 @@ std::size_t FlatWriter::AddReferences(std::size_t slot, std::size_t count) {
 
 void FlatWriter::AddVector(std::size_t slot, std::size_t count, std::string_view elements) {
   Align(8, 4);
-  Link(slot);
+  Link(slot, out_.size());
   AppendLe(out_, static_cast<std::uint32_t>(count));
   out_.append(elements);
 }
@@ -76,8 +76,8 @@ void FlatWriter::Align(std::size_t alignment, std::size_t ahead) {
   while ((out_.size() + ahead) % alignment != 0) out_.push_back('\0');
 }
 
-void FlatWriter::Link(std::size_t slot) {
-  const auto offset = static_cast<std::uint32_t>(out_.size() - slot);
+void FlatWriter::Link(std::size_t slot, std::size_t target) {
+  const auto offset = static_cast<std::uint32_t>(target - slot);
   std::memcpy(&out_[slot], &offset, 4);
 }
 

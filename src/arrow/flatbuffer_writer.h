@@ -35,6 +35,8 @@ class FlatWriter {
     return AddTable(slot, std::span(fields.begin(), fields.size()));
   }
   std::size_t SlotOf(std::size_t table, int field) const;
+  /// One more reference to a table that has been written; `slot` stands before it.
+  void LinkAlso(std::size_t slot, std::size_t table) { Link(slot, table); }
   void AddString(std::size_t slot, std::string_view value);
   /// A vector of `count` references; returns the slot of the first.
   std::size_t AddReferences(std::size_t slot, std::size_t count);
@@ -46,7 +48,7 @@ class FlatWriter {
 
  private:
   void Align(std::size_t alignment, std::size_t ahead = 0);
-  void Link(std::size_t slot);
+  void Link(std::size_t slot, std::size_t target);
 
   std::string out_;
 };

@@ -26,13 +26,14 @@ class Input {
     std::vector<Buffer> pieces;
     std::uint64_t have = 0;
     while (have < count) {
-      if (rest_.empty()) {
-        FIRN_TRY(rest_, next_());
-        if (rest_.empty()) break;
+      Buffer& from = returned_.empty() ? rest_ : returned_;
+      if (from.empty()) {
+        FIRN_TRY(from, next_());
+        if (from.empty()) break;
       }
-      const auto taken = static_cast<std::size_t>(std::min<std::uint64_t>(count - have, rest_.size()));
-      pieces.push_back(rest_.Slice(0, taken));
-      rest_ = rest_.Slice(taken);
+      const auto taken = static_cast<std::size_t>(std::min<std::uint64_t>(count - have, from.size()));
+      pieces.push_back(from.Slice(0, taken));
+      from = from.Slice(taken);
       have += taken;
     }
     if (have == 0) return Buffer();
@@ -53,17 +54,13 @@ class Input {
     return bytes;
   }
 
-  /// Puts bytes back in front of what is left of the current piece.
-  void Return(Buffer bytes) {
-    Block block(bytes.size() + rest_.size());
-    if (!bytes.empty()) std::memcpy(block.data(), bytes.data(), bytes.size());
-    if (!rest_.empty()) std::memcpy(block.data() + bytes.size(), rest_.data(), rest_.size());
-    rest_ = std::move(block).Finish();
-  }
+  /// Puts back what was taken last.
+  void Return(Buffer bytes) { returned_ = std::move(bytes); }
 
  private:
   NextBytes next_;
   Buffer rest_;
+  Buffer returned_;  // stands before rest_
 };
 
 struct Message {
@@ -152,9 +149,9 @@ class Decoder {
   ipc::Dictionaries dictionaries_;
 };
 
-class StreamSource final : public BatchSource {
+class StreamReader final : public BatchSource {
  public:
-  StreamSource(NextBytes next, const IpcReadOptions& options)
+  StreamReader(NextBytes next, const IpcReadOptions& options)
       : max_body_bytes_(options.max_batch_bytes), input_(std::move(next)), decoder_(options) {}
 
   /// Reads the schema, after a file's magic where there is one.
@@ -190,9 +187,9 @@ class StreamSource final : public BatchSource {
 };
 
 /// A file in memory, by its footer.
-class FileSource final : public BatchSource {
+class FileReader final : public BatchSource {
  public:
-  FileSource(Buffer file, const IpcReadOptions& options)
+  FileReader(Buffer file, const IpcReadOptions& options)
       : file_(std::move(file)), max_body_bytes_(options.max_batch_bytes), decoder_(options) {}
 
   Status Start() {
@@ -251,7 +248,7 @@ class FileSource final : public BatchSource {
 }  // namespace
 
 Result<std::unique_ptr<BatchSource>> OpenIpcStream(NextBytes next, const IpcReadOptions& options) {
-  auto source = std::make_unique<StreamSource>(std::move(next), options);
+  auto source = std::make_unique<StreamReader>(std::move(next), options);
   FIRN_CHECK(source->Start());
   return source;
 }
@@ -261,7 +258,7 @@ Result<std::unique_ptr<BatchSource>> OpenIpc(Buffer bytes, const IpcReadOptions&
     return OpenIpcStream([rest = std::move(bytes)]() mutable -> Result<Buffer> { return std::exchange(rest, {}); },
                          options);
   }
-  auto source = std::make_unique<FileSource>(std::move(bytes), options);
+  auto source = std::make_unique<FileReader>(std::move(bytes), options);
   FIRN_CHECK(source->Start());
   return source;
 }
