@@ -35,8 +35,9 @@ class Predicate {
   std::shared_ptr<const BoundTree> tree_;
 };
 
-/// Parses and binds. InvalidArgument: what is wrong, the column (1-based) in the text, the text with a caret below it, and where a
-/// name is unknown the nearest column names. The text is at most 64 KiB and nests at most 200 deep. `clock` gives now().
+/// Parses and binds. InvalidArgument: what is wrong, the column (1-based) in the text, the text with a caret below it,
+/// and where a name is unknown the nearest column names. The text is at most 64 KiB and nests at most 200 deep. `clock`
+/// gives now().
 Result<Predicate> ParseFilter(std::string_view text, const arrow::Schema& schema, const Clock& clock = SystemClock());
 
 }  // namespace firn::filter
