@@ -20,9 +20,9 @@ namespace firn::store {
 
 struct CacheOptions {
   std::uint64_t memory_bytes = 64ULL << 20;
-  std::string disk_folder;  // "" = none
+  std::string disk_folder{};  // "" = none
   std::uint64_t disk_bytes = 4ULL << 30;
-  std::string identity;  // of the inner store, among all that share the disk folder
+  std::string identity{};  // of the inner store, among all that share the disk folder
 };
 
 /// Serves reads from memory, then disk, then the inner store. Equal reads under way at the same time are one read of

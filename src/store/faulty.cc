@@ -25,7 +25,9 @@ ReadResult Damaged(ReadResult read, Fault fault) {
 
 /// Makes the call, or not, as decided.
 template <class Call>
-auto Perform(const FaultDecision& decision, std::string_view key, const Call& call) -> decltype(call()) {
+auto Perform(const FaultDecision& decision, std::string_view key, const Deadline& deadline, const Call& call)
+    -> decltype(call()) {
+  FIRN_CHECK(deadline.Check("A request to a faulty store"));
   if (decision.fault == Fault::kFailBefore) return Injected(decision, key);
   auto outcome = call();
   if (decision.fault == Fault::kLoseAnswer) return Injected(decision, key);
@@ -85,12 +87,12 @@ class FaultyStore::FaultyUpload final : public Upload {
   Status Append(ByteSpan bytes, const Deadline& deadline) override {
     if (!outcome_) return outcome_;
     const FaultDecision decision = decider_->Decide(StoreOperation::kAppend, key_);
-    return outcome_ = Perform(decision, key_, [&] { return inner_->Append(bytes, deadline); });
+    return outcome_ = Perform(decision, key_, deadline, [&] { return inner_->Append(bytes, deadline); });
   }
   Status Finish(const Deadline& deadline) override {
     if (!outcome_) return outcome_;
     const FaultDecision decision = decider_->Decide(StoreOperation::kFinish, key_);
-    return outcome_ = Perform(decision, key_, [&] { return inner_->Finish(deadline); });
+    return outcome_ = Perform(decision, key_, deadline, [&] { return inner_->Finish(deadline); });
   }
 
  private:
@@ -113,6 +115,7 @@ std::vector<Result<ReadResult>> FaultyStore::ReadMany(std::span<const ReadReques
   std::vector<Result<ReadResult>> answers = inner().ReadMany(requests, deadline);
   for (std::size_t i = 0; i < answers.size(); i++) {
     const Fault fault = decisions[i].fault;
+    if (deadline.Expired()) continue;
     if (fault == Fault::kFailBefore || fault == Fault::kLoseAnswer) {
       answers[i] = Injected(decisions[i], requests[i].key);
     } else if (answers[i] && (fault == Fault::kCorrupt || fault == Fault::kTruncate)) {
@@ -125,23 +128,25 @@ std::vector<Result<ReadResult>> FaultyStore::ReadMany(std::span<const ReadReques
 Status FaultyStore::Put(std::string_view key, ByteSpan bytes, PutCondition condition, const Deadline& deadline) {
   const FaultDecision decision = decider_->Decide(StoreOperation::kPut, key);
   if (decision.fault == Fault::kIgnoreCondition) condition = PutCondition::kNone;
-  return Perform(decision, key, [&] { return inner().Put(key, bytes, condition, deadline); });
+  return Perform(decision, key, deadline, [&] { return inner().Put(key, bytes, condition, deadline); });
 }
 
 Result<std::unique_ptr<Upload>> FaultyStore::StartUpload(std::string_view key, const Deadline& deadline) {
-  return Perform(decider_->Decide(StoreOperation::kStartUpload, key), key, [&]() -> Result<std::unique_ptr<Upload>> {
-    FIRN_TRY(std::unique_ptr<Upload> upload, inner().StartUpload(key, deadline));
-    return std::unique_ptr<Upload>(std::make_unique<FaultyUpload>(std::move(upload), std::string(key), decider_));
-  });
+  return Perform(
+      decider_->Decide(StoreOperation::kStartUpload, key), key, deadline, [&]() -> Result<std::unique_ptr<Upload>> {
+        FIRN_TRY(std::unique_ptr<Upload> upload, inner().StartUpload(key, deadline));
+        return std::unique_ptr<Upload>(std::make_unique<FaultyUpload>(std::move(upload), std::string(key), decider_));
+      });
 }
 
 Result<ListPage> FaultyStore::List(const ListRequest& request, const Deadline& deadline) {
-  return Perform(decider_->Decide(StoreOperation::kList, request.prefix), request.prefix,
+  return Perform(decider_->Decide(StoreOperation::kList, request.prefix), request.prefix, deadline,
                  [&] { return inner().List(request, deadline); });
 }
 
 Status FaultyStore::Delete(std::string_view key, const Deadline& deadline) {
-  return Perform(decider_->Decide(StoreOperation::kDelete, key), key, [&] { return inner().Delete(key, deadline); });
+  return Perform(decider_->Decide(StoreOperation::kDelete, key), key, deadline,
+                 [&] { return inner().Delete(key, deadline); });
 }
 
 }  // namespace firn::store

@@ -49,6 +49,7 @@ struct FaultRates {
 };
 FaultPlan RandomFaults(std::uint64_t seed, const FaultRates& rates);
 
+/// An expired deadline comes before every fault.
 class FaultyStore final : public ForwardingStore {
  public:
   /// `clock` must outlive the store and the uploads it started.
