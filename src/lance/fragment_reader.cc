@@ -246,7 +246,7 @@ class FragmentsReader {
         PageIndexPtr index = cache_.Index(leaf.file, leaf.leaf.column_index, i);
         task->had_index = index != nullptr;
         Result<std::unique_ptr<PageReader>> reader =
-            OpenPage({page, leaf.leaf.path, std::move(inside), std::move(index)});
+            OpenPage({page, leaf.leaf.path, std::move(inside), std::move(index), kReadWholeBytes});
         if (!reader) return std::move(reader).error().In(Place(leaf) + ", page " + std::to_string(i));
         task->reader = *std::move(reader);
         page_tasks_.push_back(task.get());

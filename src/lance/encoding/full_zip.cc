@@ -118,7 +118,9 @@ class FullZipReader final : public PageReader {
   PageIndexPtr LearntIndex() const override { return known_; }
 
  private:
-  bool FetchWhole() const { return read_.page.buffers[0].length + read_.page.buffers[1].length <= kReadWholeBytes; }
+  bool FetchWhole() const {
+    return read_.page.buffers[0].length + read_.page.buffers[1].length <= read_.read_whole_bytes;
+  }
 
   /// Without lengths and lists the page's rows say where it ends.
   ByteRange WholeItems() const {

@@ -106,7 +106,7 @@ class MiniBlockReader final : public PageReader {
     std::uint64_t bytes = 0;
     for (const ByteRange& buffer : read_.page.buffers) bytes += buffer.length;
     whole_ = read_.WholePage();
-    at_once_ = whole_ || bytes <= kReadWholeBytes;
+    at_once_ = whole_ || bytes <= read_.read_whole_bytes;
   }
 
   void RequestIndex(PageFetch& fetch) override {

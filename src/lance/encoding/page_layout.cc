@@ -307,7 +307,9 @@ Result<PageLayout> ParsePageLayout(ByteSpan any_message) {
   if (!any.ParseFromArray(any_message.data(), static_cast<int>(any_message.size())))
     return DataCorruption("a page's encoding is not a protobuf message");
   if (any.type_url() != "/lance.encodings21.PageLayout") {
-    return Unsupported("a page has the encoding \"" + any.type_url() + "\", which is not known",
+    const bool readable =
+        std::all_of(any.type_url().begin(), any.type_url().end(), [](char c) { return c > ' ' && c < 127; });
+    return Unsupported("a page has the encoding \"" + (readable ? any.type_url() : "?") + "\", which is not known",
                        "rewrite the table with data_storage_version 2.1 or 2.2");
   }
   pb::PageLayout message;

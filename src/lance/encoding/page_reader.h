@@ -44,6 +44,7 @@ struct PageRead {
   const LeafPath& path;
   std::vector<RowSelection::Range> rows;  // of the page; ascending, not empty, inside it
   PageIndexPtr index;                     // learnt before, or null
+  std::uint64_t read_whole_bytes = kReadWholeBytes;
 
   bool WholePage() const { return rows.size() == 1 && rows[0].begin == 0 && rows[0].end == page.rows; }
 };
