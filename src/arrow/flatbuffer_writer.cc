@@ -12,7 +12,7 @@ namespace firn::arrow {
 std::size_t FlatWriter::AddTable(std::size_t slot, std::span<const FlatField> fields) {
   // Widest first, each at a multiple of its size: little padding.
   std::vector<FlatField> sorted(fields.begin(), fields.end());
-  std::ranges::stable_sort(sorted, std::greater(), &FlatField::size);
+  std::ranges::sort(sorted, std::greater(), &FlatField::size);
   int slots = 0;
   std::size_t end = 4;  // the offset to the vtable
   for (const FlatField& field : sorted) {
