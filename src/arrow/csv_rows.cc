@@ -1,5 +1,11 @@
 #include "arrow/csv_rows.h"
 
+#include <algorithm>
+
+#include <simdjson.h>
+
+#include "arrow/byte_search.h"
+
 namespace firn::arrow {
 
 std::string Name(const CsvRow& row) {
@@ -29,7 +35,7 @@ Result<std::size_t> CsvRows::FindEnd() {
   std::uint64_t position = at_;
   while (true) {
     const std::string_view text = window_.From(position);
-    for (std::size_t i = 0; i < text.size(); i++) {
+    for (std::size_t i = FindEither(text, 0, '"', '\n'); i < text.size(); i = FindEither(text, i + 1, '"', '\n')) {
       // A doubled quote turns this twice, which is right.
       if (text[i] == '"') quoted = !quoted;
       if (text[i] != '\n') continue;
@@ -51,11 +57,30 @@ Result<std::size_t> CsvRows::FindEnd() {
   }
 }
 
+/// The cell whose quote stands at `i`; then `i` is behind its closing quote.
+std::string_view CsvRows::QuotedCell(std::string_view text, std::size_t& i) {
+  const std::size_t begin = unquoted_.size();
+  std::size_t from = i + 1;
+  while (true) {
+    // There is one: FindEnd saw to it that quotes are closed.
+    const std::size_t quote = std::min(text.find('"', from), text.size());
+    const bool doubled = quote + 1 < text.size() && text[quote + 1] == '"';
+    i = std::min(quote + 1, text.size());
+    if (!doubled && unquoted_.size() == begin) return text.substr(from, quote - from);
+    unquoted_.append(text, from, quote - from + (doubled ? 1 : 0));
+    if (!doubled) return std::string_view(unquoted_).substr(begin);
+    from = quote + 2;
+  }
+}
+
 Status CsvRows::Split(const CsvRow& row, std::vector<CsvCell>& cells) {
   cells.clear();
   unquoted_.clear();
   unquoted_.reserve(row.size);  // so that cells may point into it
   const std::string_view text = window_.From(row.offset).substr(0, row.size);
+  if (!simdjson::validate_utf8(text.data(), text.size())) {
+    return InvalidArgument(Name(row) + " is not UTF-8", "Convert the file: iconv -f LATIN1 -t UTF-8");
+  }
   std::size_t i = 0;
   while (true) {
     if (i == text.size() || text[i] != '"') {
@@ -70,16 +95,7 @@ Status CsvRows::Split(const CsvRow& row, std::vector<CsvCell>& cells) {
       cells.push_back({cell, false});
       i = end;
     } else {
-      const std::size_t begin = unquoted_.size();
-      for (i++; i < text.size(); i++) {
-        if (text[i] == '"') {
-          if (i + 1 == text.size() || text[i + 1] != '"') break;
-          i++;
-        }
-        unquoted_ += text[i];
-      }
-      i++;  // past the closing quote, which FindEnd made sure of
-      cells.push_back({std::string_view(unquoted_).substr(begin), true});
+      cells.push_back({QuotedCell(text, i), true});
       if (i < text.size() && text[i] != delimiter_) {
         return InvalidArgument(Name(row) + ", cell " + std::to_string(cells.size()) + ": text after the closing quote",
                                "Quotes inside a cell are written twice");

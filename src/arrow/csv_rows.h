@@ -47,6 +47,7 @@ class CsvRows {
 
  private:
   Result<std::size_t> FindEnd();
+  std::string_view QuotedCell(std::string_view text, std::size_t& i);
 
   TextWindow window_;
   const char delimiter_;

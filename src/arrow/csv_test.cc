@@ -108,6 +108,7 @@ TEST(Csv, NamesRowLineAndColumnOfWhatIsWrong) {
       {"a,v\n1,x\"y\n\"\n", "row 0 (line 2), cell 2: a quote inside a cell without quotes"},
       {"a,v\n\"1\"x,\n", "row 0 (line 2), cell 1: text after the closing quote"},
       {"a,v\n\"1,\n", "row 0 (line 2): a quote is not closed"},
+      {"a\n1\n\xE9\n", "row 1 (line 3) is not UTF-8"},
       {"a,a\n", "the header (line 1) names column \"a\" twice"},
       {"a,\n", "the header (line 1): column 2 has no name"},
       {"a,b\n", "the header names column \"b\", which there is not"},

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstring>
 
+#include "arrow/byte_search.h"
 #include "arrow/json_mistake.h"
 #include "arrow/json_parser.h"
 
@@ -23,6 +24,10 @@ class ValueEnd {
       if (in_string_) {
         i = FollowString(text, i);
         continue;
+      }
+      if (depth_ > 0) {
+        i = FindJsonStructure(text, i);
+        if (i == text.size()) break;
       }
       const char c = text[i];
       if (depth_ == 0 && started_bare_ && (IsSpace(c) || c == ',' || c == ']' || c == '}')) {
@@ -60,18 +65,17 @@ class ValueEnd {
   }();
 
   std::size_t FollowString(std::string_view text, std::size_t i) {
-    for (; i < text.size(); i++) {
-      if (escaped_) {
-        escaped_ = false;
-      } else if (text[i] == '\\') {
-        escaped_ = true;
-      } else if (text[i] == '"') {
-        in_string_ = false;
-        done_ = depth_ == 0;
-        return i + 1;
-      }
+    if (escaped_) {
+      escaped_ = false;
+      return i + 1;
     }
-    return i;
+    i = FindEither(text, i, '"', '\\');
+    if (i == text.size()) return i;
+    escaped_ = text[i] == '\\';
+    if (escaped_) return i + 1;
+    in_string_ = false;
+    done_ = depth_ == 0;
+    return i + 1;
   }
 
   int depth_ = 0;
