@@ -85,7 +85,8 @@ Status UnpackOutOfLineAs(ByteSpan packed, std::uint32_t width, std::uint64_t cou
   const std::uint64_t size = PackedBlockBytes(width);
   while (count > 0) {
     const std::uint64_t some = std::min(count, kPackedBlockValues);
-    if (some < kPackedBlockValues && packed.size() != size && packed.size() >= some * sizeof(T)) {
+    if (some < kPackedBlockValues && packed.size() != size) {
+      if (packed.size() < some * sizeof(T)) return Short("bit-packed");
       std::memcpy(out, packed.data(), some * sizeof(T));
       return {};
     }
