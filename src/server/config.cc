@@ -125,12 +125,13 @@ Result<ResolvedConfig> ResolveConfig(const ConfigSources& sources) {
 
 std::string PrintConfig(const ResolvedConfig& resolved) {
   // Keys without a dot come first: in TOML they cannot follow a table.
+  const auto section_of = [](const Setting* setting) {
+    const std::size_t dot = setting->toml.find('.');
+    return dot == std::string_view::npos ? std::string_view() : setting->toml.substr(0, dot);
+  };
   std::vector<const Setting*> ordered;
   for (const Setting& setting : Settings()) ordered.push_back(&setting);
-  const auto section_of = [](const Setting* setting) {
-    return setting->toml.substr(0, setting->toml.find('.') == std::string_view::npos ? 0 : setting->toml.find('.'));
-  };
-  std::ranges::stable_sort(ordered, {}, section_of);
+  std::ranges::sort(ordered, {}, [&](const Setting* setting) { return std::pair(section_of(setting), setting); });
 
   std::string out;
   std::string_view section;
