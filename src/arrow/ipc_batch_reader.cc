@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "arrow/buffers.h"
 #include "arrow/ipc_compression.h"
@@ -189,21 +190,29 @@ Status Dictionaries::Read(const FlatTable& table, const Buffer& body, const Wire
   const WireField* encoded = FindEncoded(schema.fields, id);
   if (encoded == nullptr)
     return DataCorruption("Arrow data has a dictionary " + std::to_string(id) + " that no column uses");
+  Dictionary& dictionary = dictionaries_[id];
+  if (is_delta == 0) bytes_ -= std::exchange(dictionary, {}).bytes;
   WireField values;
   values.field = encoded->field;
-  FIRN_TRY(Columns columns, ReadColumns(data, body, {&values, 1}, *this, budget_));
-  // Uncompressed values were not charged yet; what they share must not add up either.
-  FIRN_CHECK(budget_.Charge(SizeBytes(columns.arrays[0]), "a dictionary"));
-  std::vector<Array>& pieces = pieces_[id];
-  if (is_delta == 0) pieces.clear();
-  pieces.push_back(std::move(columns.arrays[0]));
+  ByteBudget budget(max_bytes_ - bytes_);
+  FIRN_TRY(Columns columns, ReadColumns(data, body, {&values, 1}, *this, budget));
+  const std::uint64_t bytes = SizeBytes(columns.arrays[0]);
+  if (bytes > max_bytes_ - bytes_) {
+    return ResourceExhausted("the dictionaries of the Arrow data take more memory than one batch may",
+                             "Send smaller batches");
+  }
+  bytes_ += bytes;
+  dictionary.bytes += bytes;
+  dictionary.pieces.push_back(std::move(columns.arrays[0]));
   return {};
 }
 
 Result<Array> Dictionaries::Find(std::int64_t id) {
-  const auto found = pieces_.find(id);
-  if (found == pieces_.end()) return DataCorruption("Arrow data lacks dictionary " + std::to_string(id));
-  std::vector<Array>& pieces = found->second;
+  const auto found = dictionaries_.find(id);
+  if (found == dictionaries_.end() || found->second.pieces.empty()) {
+    return DataCorruption("Arrow data lacks dictionary " + std::to_string(id));
+  }
+  std::vector<Array>& pieces = found->second.pieces;
   if (pieces.size() > 1) {
     FIRN_TRY(Array whole, Concat(pieces));
     pieces.assign(1, std::move(whole));

@@ -15,15 +15,21 @@ namespace firn::arrow::ipc {
 /// The dictionaries seen so far, by their id.
 class Dictionaries {
  public:
-  explicit Dictionaries(std::uint64_t max_bytes) : budget_(max_bytes) {}
+  /// `max_bytes`: what they may take together, those that were replaced aside.
+  explicit Dictionaries(std::uint64_t max_bytes) : max_bytes_(max_bytes) {}
   /// A DictionaryBatch: sets one, or adds to it.
   Status Read(const FlatTable& table, const Buffer& body, const WireSchema& schema);
   /// DataCorruption when it has not come yet.
   Result<Array> Find(std::int64_t id);
 
  private:
-  ByteBudget budget_;  // for all of them, replaced ones too
-  std::map<std::int64_t, std::vector<Array>> pieces_;
+  struct Dictionary {
+    std::vector<Array> pieces;  // one after the other
+    std::uint64_t bytes = 0;
+  };
+  const std::uint64_t max_bytes_;
+  std::uint64_t bytes_ = 0;
+  std::map<std::int64_t, Dictionary> dictionaries_;
 };
 
 struct Columns {

@@ -8,6 +8,7 @@
 #include <random>
 
 #include "arrow/builder.h"
+#include "arrow/flatbuffer_reader.h"
 #include "arrow/flatbuffer_writer.h"
 #include "arrow/ipc_format.h"
 
@@ -280,6 +281,36 @@ TEST(IpcReader, DictionariesGrowAndAreReplaced) {
     }
   }
   EXPECT_EQ(words, (std::vector<std::string>{"a", "b", "c", "a", "z", "null"}));
+}
+
+/// The messages of a stream, one after the other.
+std::vector<std::string> Messages(std::string_view stream) {
+  std::vector<std::string> messages;
+  for (;;) {
+    const auto metadata = LoadLe<std::uint32_t>(stream.data() + 4);
+    if (metadata == 0) return messages;
+    const auto root = FlatTable::Root(AsBytes(stream.substr(8, metadata)));
+    const auto body =
+        root ? root->Scalar<std::int64_t>(ipc::message::kBodyLength, 0) : Result<std::int64_t>(root.error());
+    EXPECT_TRUE(body);
+    const std::size_t size = 8 + metadata + static_cast<std::size_t>(body.value_or(0));
+    messages.emplace_back(stream.substr(0, size));
+    stream.remove_prefix(size);
+  }
+}
+
+TEST(IpcReader, ReplacedDictionariesDoNotCountAgainstTheLimit) {
+  const std::vector<std::string> messages = Messages(Golden("growing_dictionary.arrows").chars());
+  ASSERT_EQ(messages.size(), 7U);
+  std::string stream = messages[0];
+  for (int i = 0; i < 1000; i++) stream += messages[1];
+  const auto contents = ReadIpc(Buffer::Of(stream + messages[2]), {.max_batch_bytes = 2000});
+  ASSERT_TRUE(contents) << contents.error().ToString();
+  EXPECT_EQ(contents->batches[0].columns[0].BytesAt(1), "b");
+  stream = messages[0] + messages[1];
+  for (int i = 0; i < 1000; i++) stream += messages[3];  // a delta
+  EXPECT_EQ(ReadIpc(Buffer::Of(stream + messages[4]), {.max_batch_bytes = 2000}).error().kind,
+            ErrorKind::kResourceExhausted);
 }
 
 TEST(IpcReader, NamesTheColumnWhoseTypeItDoesNotRead) {
