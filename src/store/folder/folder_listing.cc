@@ -39,6 +39,15 @@ EntryKind KindOf(DIR* folder, const dirent& entry) {
   return S_ISREG(facts.st_mode) ? EntryKind::kFile : S_ISDIR(facts.st_mode) ? EntryKind::kFolder : EntryKind::kOther;
 }
 
+/// What is left of `bound`, a key or the start of one, for the names in `folder` ("" or "a/b/"). A bound that does not
+/// lead into the folder has been dealt with on the way there, and bounds nothing.
+std::string_view Below(std::string_view folder, std::string_view bound) {
+  return bound.starts_with(folder) ? bound.substr(folder.size()) : std::string_view();
+}
+
+/// Does everything of that name, be it a file or a folder, come before `bound`?
+bool ComesBefore(std::string_view name, std::string_view bound) { return name < bound && !bound.starts_with(name); }
+
 class Walk {
  public:
   Walk(const std::string& root, const ListRequest& request, const Deadline& deadline)
@@ -47,7 +56,9 @@ class Walk {
   Result<ListPage> Run() {
     // The prefix's whole folders lead straight to where its keys are.
     const std::string start = request_.prefix.substr(0, request_.prefix.rfind('/') + 1);
-    if (start.empty() || CheckKey(start.substr(0, start.size() - 1))) FIRN_CHECK(Visit(start));
+    const bool all_before = request_.start_after > start && !request_.start_after.starts_with(start);
+    const bool can_be = start.empty() || CheckKey(start.substr(0, start.size() - 1));
+    if (can_be && !all_before) FIRN_CHECK(Visit(start));
     return std::move(page_);
   }
 
@@ -63,7 +74,6 @@ class Walk {
   Result<OpenFolderHandle> Open(const std::string& folder);
   Result<bool> HoldsObject(const std::string& folder);
 
-  bool Wanted(std::string_view key) const;
   std::size_t Found() const { return page_.objects.size() + page_.folders.size(); }
   /// Makes room for one more entry, or ends the page.
   bool Room(const std::string& entry) {
@@ -112,37 +122,39 @@ Status Walk::Visit(const std::string& folder) {
 
 Result<std::vector<std::string>> Walk::NextNames(DIR* handle, const std::string& folder, const std::string& after,
                                                  std::size_t most) const {
+  const std::string_view prefix = Below(folder, request_.prefix);
+  const std::string_view start_after = Below(folder, request_.start_after);
   std::vector<std::string> names;
+  std::string last_wanted;  // once `most` are found: nothing after this one is among the first
   rewinddir(handle);
   std::size_t seen = 0;
   errno = 0;
   for (const dirent* entry; (entry = readdir(handle)) != nullptr; errno = 0) {
     if (++seen % kNamesPerDeadlineCheck == 0) FIRN_CHECK(deadline_.Check("Listing a folder"));
-    std::string name = entry->d_name;
+    const std::string_view name = entry->d_name;
+    // Cheap tests first: in a big folder they end it for nearly every name.
+    if (ComesBefore(name, after) || ComesBefore(name, start_after) || (!last_wanted.empty() && name > last_wanted))
+      continue;
     if (name.starts_with(kTemporaryPrefix) || name == "." || name == "..") continue;
     const EntryKind kind = KindOf(handle, *entry);
     if (kind == EntryKind::kOther) continue;
-    if (kind == EntryKind::kFolder) name += '/';
-    if (name <= after || !Wanted(folder + name)) continue;
-    names.push_back(std::move(name));
+    std::string shown(name);
+    if (kind == EntryKind::kFolder) shown += '/';
+    const bool leads_into = kind == EntryKind::kFolder && !request_.by_folder && start_after.starts_with(shown);
+    if (shown <= after || (shown <= start_after && !leads_into) || !shown.starts_with(prefix) ||
+        !CheckKey(folder + std::string(name)))
+      continue;
+    names.push_back(std::move(shown));
     if (names.size() >= 2 * most) {
-      std::ranges::nth_element(names, names.begin() + static_cast<std::ptrdiff_t>(most));
+      std::ranges::nth_element(names, names.begin() + static_cast<std::ptrdiff_t>(most - 1));
       names.resize(most);
+      last_wanted = names.back();
     }
   }
   if (errno != 0) return FileError(errno, "list the folder", root_ + folder);
   std::ranges::sort(names);
   if (names.size() > most) names.resize(most);
   return names;
-}
-
-/// Whether a key, or something under a folder ("a/b/"), belongs into this listing.
-bool Walk::Wanted(std::string_view key) const {
-  const bool is_folder = key.ends_with('/');
-  if (!CheckKey(is_folder ? key.substr(0, key.size() - 1) : key)) return false;
-  if (!key.starts_with(request_.prefix)) return false;
-  if (key > request_.start_after) return true;
-  return is_folder && !request_.by_folder && request_.start_after.starts_with(key);
 }
 
 Status Walk::AddFile(DIR* handle, const std::string& folder, const std::string& name) {
