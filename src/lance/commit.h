@@ -1,6 +1,6 @@
 #pragma once
-// How a table moves from version N to N+1, on a store whose only promise is put-if-absent. (The safety argument stands above
-// the code in commit.cc.)
+// How a table moves from version N to N+1, on a store whose only promise is put-if-absent. (The safety argument stands
+// above the code in commit.cc.)
 
 #include <cstdint>
 #include <string>
@@ -39,17 +39,21 @@ struct CommitContext {
   std::uint32_t max_attempts = 100;
 };
 
-/// The newest version's manifest. One LIST and one read when versions have their default names. NotFound when there is no table.
+/// The newest version's manifest. One LIST and one read when versions have their default names. NotFound when there is
+/// no table.
 Result<Manifest> ReadLatestManifest(store::ObjectStore& store, std::string_view root, const Deadline& deadline);
 /// NotFound names the versions that exist.
-Result<Manifest> ReadManifest(store::ObjectStore& store, std::string_view root, std::uint64_t version, const Deadline& deadline);
+Result<Manifest> ReadManifest(store::ObjectStore& store, std::string_view root, std::uint64_t version,
+                              const Deadline& deadline);
 /// All versions there are, oldest first.
-Result<std::vector<std::uint64_t>> ListVersions(store::ObjectStore& store, std::string_view root, const Deadline& deadline);
+Result<std::vector<std::uint64_t>> ListVersions(store::ObjectStore& store, std::string_view root,
+                                                const Deadline& deadline);
 
-/// Makes `operation` the next version after `base`, or after whatever others committed meanwhile if it commutes with that.
-/// `base` is null for CreateTable only. Returns the committed manifest.
-/// AlreadyExists: CreateTable on an existing table. Conflict: something that does not commute won (the message says what); or
-/// max_attempts were lost. On DeadlineExceeded or Unavailable the commit may have happened or not.
-Result<Manifest> Commit(const CommitContext& context, const Manifest* base, const Operation& operation, const Deadline& deadline);
+/// Makes `operation` the next version after `base`, or after whatever others committed meanwhile if it commutes with
+/// that. `base` is null for CreateTable only. Returns the committed manifest. AlreadyExists: CreateTable on an existing
+/// table. Conflict: something that does not commute won (the message says what); or max_attempts were lost. On
+/// DeadlineExceeded or Unavailable the commit may have happened or not.
+Result<Manifest> Commit(const CommitContext& context, const Manifest* base, const Operation& operation,
+                        const Deadline& deadline);
 
 }  // namespace firn::lance

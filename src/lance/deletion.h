@@ -1,6 +1,6 @@
 #pragma once
-// Deletion vectors: which rows of a fragment are gone. Files are an Arrow IPC file with one u32 column, or a 32-bit RoaringBitmap in
-// its portable form; both are read, the bitmap is written.
+// Deletion vectors: which rows of a fragment are gone. Files are an Arrow IPC file with one u32 column, or a 32-bit
+// RoaringBitmap in its portable form; both are read, the bitmap is written.
 
 #include <cstdint>
 #include <map>
@@ -27,12 +27,14 @@ class DeletionVector {
 };
 
 /// Bytes of a deletion file of `kind`; every offset must be below `physical_rows`.
-Result<DeletionVector> DecodeDeletionFile(DeletionFile::Kind kind, Buffer object, std::uint64_t physical_rows, std::string_view object_name);
+Result<DeletionVector> DecodeDeletionFile(DeletionFile::Kind kind, Buffer object, std::uint64_t physical_rows,
+                                          std::string_view object_name);
 /// The bitmap form.
 std::string EncodeDeletionBitmap(std::span<const std::uint32_t> sorted_offsets);
 
 /// The deletion vectors of those `fragments` that have one, in one round; key = fragment id.
 Result<std::map<std::uint64_t, DeletionVector>> ReadDeletionVectors(store::ObjectStore& store, std::string_view root,
-                                                                    std::span<const Fragment* const> fragments, const Deadline& deadline);
+                                                                    std::span<const Fragment* const> fragments,
+                                                                    const Deadline& deadline);
 
 }  // namespace firn::lance

@@ -36,7 +36,7 @@ struct DataFile {
   std::vector<std::int32_t> field_ids;       // negative: tombstoned or hidden, skip
   std::vector<std::int32_t> column_indices;  // parallel to field_ids; -1: no column of its own (containers)
   FileVersion version;
-  std::uint64_t size_bytes = 0;              // 0: not recorded
+  std::uint64_t size_bytes = 0;  // 0: not recorded
   std::optional<std::uint32_t> base_id;
 };
 
@@ -64,22 +64,29 @@ struct Fragment {
 
 /// fragment id << 32 | offset of the row in the fragment.
 using RowAddress = std::uint64_t;
-inline constexpr RowAddress MakeRowAddress(std::uint64_t fragment_id, std::uint64_t offset) { return fragment_id << 32 | offset; }
+inline constexpr RowAddress MakeRowAddress(std::uint64_t fragment_id, std::uint64_t offset) {
+  return fragment_id << 32 | offset;
+}
+
+/// How the objects below _versions/ are called: "18446744073709551614.manifest" counts down, so that a listing begins
+/// with the newest; "1.manifest" is what old writers left. A table keeps the names it has.
+enum class ManifestNaming : std::uint8_t { kInverted, kPlain };
 
 struct Manifest {
   std::uint64_t version = 0;
+  ManifestNaming naming = ManifestNaming::kInverted;  // of this and of the next version
   Schema schema;
   std::vector<Fragment> fragments;
   std::uint64_t reader_flags = 0;
   std::uint64_t writer_flags = 0;
   std::optional<std::uint64_t> max_fragment_id;  // empty: never had a fragment
   WallTime timestamp{};
-  FileVersion data_version;                      // of new data files
+  FileVersion data_version;  // of new data files
   std::map<std::string, std::string> config;
   std::map<std::uint32_t, std::string> base_paths;
-  std::string writer;                            // "lance 12.0.0", for people
-  std::string transaction_file;                  // below _transactions/; "" = inline or none
-  Buffer object;                                 // the whole manifest object
+  std::string writer;            // "lance 12.0.0", for people
+  std::string transaction_file;  // below _transactions/; "" = inline or none
+  Buffer object;                 // the whole manifest object
 
   std::uint64_t LiveRows() const;
   const Fragment* FindFragment(std::uint64_t id) const;

@@ -1,8 +1,8 @@
 #pragma once
 // A Lance schema: a tree of fields with ids, kept depth-first in one list, and its two-way bridge to Arrow.
-// logical_type strings: int8..uint64, halffloat, float, double, bool, string, large_string, binary, large_binary, date32:day,
-// date64:ms, time32:s.., timestamp:us:-, duration:us, decimal:128:p:s, fixed_size_binary:n, fixed_size_list:float:128, list,
-// large_list, struct, dict:..., null.
+// logical_type strings: int8..uint64, halffloat, float, double, bool, string, large_string, binary, large_binary,
+// date32:day, date64:ms, time32:s.., timestamp:us:-, duration:us, decimal:128:p:s, fixed_size_binary:n,
+// fixed_size_list:float:128, list, large_list, struct, dict:..., null.
 
 #include <cstdint>
 #include <span>
@@ -33,7 +33,8 @@ struct Schema {
   const Field* FindTopLevel(std::string_view name) const;
 };
 
-/// Unsupported, naming the column, for a logical type that Firn does not know. `dict:` columns appear as their value type.
+/// Unsupported, naming the column, for a logical type that Firn does not know. `dict:` columns appear as their value
+/// type.
 Result<arrow::SchemaPtr> ToArrow(const Schema& schema);
 /// One top-level field (with all below it).
 Result<arrow::Field> ToArrow(const Schema& schema, const Field& top_level);
