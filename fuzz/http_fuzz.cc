@@ -66,13 +66,19 @@ void ReadMembers(std::string text) {
   }
 }
 
+class Nowhere final : public BodyWriter {
+ public:
+  Status Write(std::string_view) override { return {}; }
+};
+
 void ReadRows(Call& call) {
+  Nowhere nowhere;
   auto rows = OpenRows(call, nullptr);
   if (!rows) return;
   for (int batches = 0; batches < 1000; batches++) {
     const auto batch = (*rows)->Next();
     if (!batch || !*batch) return;
-    (void)RowsResponse(RowFormat::kJson, **batch, 1, "rows").has_value();
+    if (!RowsResponse(RowFormat::kJson, **batch, 1, "rows").stream(nowhere)) std::abort();
   }
 }
 

@@ -25,18 +25,6 @@ constexpr NamedFormat kFormats[] = {{"json", "application/json", RowFormat::kJso
                                     {"csv", "text/csv", RowFormat::kCsv},
                                     {"arrow", "application/vnd.apache.arrow.stream", RowFormat::kArrow}};
 
-class StringBody final : public BodyWriter {
- public:
-  explicit StringBody(std::string& out) : out_(out) {}
-  Status Write(std::string_view bytes) override {
-    out_.append(bytes);
-    return {};
-  }
-
- private:
-  std::string& out_;
-};
-
 /// The first media range of Accept that there is; weights other than 0 are not compared.
 std::optional<RowFormat> Accepted(std::string_view accept) {
   while (!accept.empty()) {
@@ -80,17 +68,17 @@ std::string_view ContentTypeOf(RowFormat format) {
 }
 
 struct RowStream::Parts {
-  Parts(RowFormat row_format, arrow::SchemaPtr row_schema, std::uint64_t table_version, BodyWriter& writer)
+  Parts(RowFormat row_format, arrow::SchemaPtr row_schema, JsonFrame json_frame, BodyWriter& writer)
       : format(row_format),
         schema(std::move(row_schema)),
-        version(table_version),
+        frame(std::move(json_frame)),
         body(writer),
         json(*schema),
         ipc([this](ByteSpan bytes) { return body.Write(AsChars(bytes)); }, {}) {}
 
   const RowFormat format;
   const arrow::SchemaPtr schema;
-  const std::uint64_t version;
+  const JsonFrame frame;
   BodyWriter& body;
   const arrow::JsonRowWriter json;
   arrow::IpcWriter ipc;
@@ -122,14 +110,13 @@ struct RowStream::Parts {
   }
 };
 
-RowStream::RowStream(RowFormat format, arrow::SchemaPtr schema, std::uint64_t version, BodyWriter& body)
-    : parts_(std::make_unique<Parts>(format, std::move(schema), version, body)) {}
+RowStream::RowStream(RowFormat format, arrow::SchemaPtr schema, JsonFrame frame, BodyWriter& body)
+    : parts_(std::make_unique<Parts>(format, std::move(schema), std::move(frame), body)) {}
 RowStream::~RowStream() = default;
 
 Status RowStream::Start() {
   if (parts_->format == RowFormat::kArrow) return parts_->ipc.Start(parts_->schema);
-  if (parts_->format == RowFormat::kJson)
-    parts_->piece = "{\"version\":" + std::to_string(parts_->version) + ",\"rows\":[";
+  if (parts_->format == RowFormat::kJson) parts_->piece = parts_->frame.before;
   if (parts_->format == RowFormat::kCsv) arrow::AppendCsvHeader(parts_->piece, *parts_->schema);
   return {};
 }
@@ -149,27 +136,28 @@ Status RowStream::Write(const arrow::RecordBatch& batch) {
 
 Status RowStream::Finish() {
   if (parts_->format == RowFormat::kArrow) return parts_->ipc.Finish();
-  if (parts_->format == RowFormat::kJson) parts_->piece += "]}\n";
+  if (parts_->format == RowFormat::kJson) parts_->piece += parts_->frame.after;
   return parts_->Flush(1);
 }
 
-Result<Response> RowsResponse(RowFormat format, const arrow::RecordBatch& rows, std::uint64_t version,
-                              std::string_view member, std::string_view rest) {
+Response RowsHead(RowFormat format, std::uint64_t version) {
   Response response;
   response.content_type = ContentTypeOf(format);
   response.headers.push_back({std::string(kVersionHeader), std::to_string(version)});
-  if (format == RowFormat::kJson) {
-    std::string& body = response.body;
-    body.append("{\"").append(member).append("\":[");
-    arrow::JsonRowWriter(*rows.schema).AppendItems(body, rows);
-    body.append("],\"version\":").append(std::to_string(version)).append(rest).append("}\n");
-    return response;
-  }
-  StringBody body(response.body);
-  RowStream stream(format, rows.schema, version, body);
-  FIRN_CHECK(stream.Start());
-  FIRN_CHECK(stream.Write(rows));
-  FIRN_CHECK(stream.Finish());
+  return response;
+}
+
+Response RowsResponse(RowFormat format, arrow::RecordBatch rows, std::uint64_t version, std::string_view member,
+                      std::string_view rest) {
+  Response response = RowsHead(format, version);
+  JsonFrame frame{"{\"" + std::string(member) + "\":[",
+                  "],\"version\":" + std::to_string(version) + std::string(rest) + "}\n"};
+  response.stream = [format, rows = std::move(rows), frame = std::move(frame)](BodyWriter& body) -> Status {
+    RowStream stream(format, rows.schema, frame, body);
+    FIRN_CHECK(stream.Start());
+    FIRN_CHECK(stream.Write(rows));
+    return stream.Finish();
+  };
   return response;
 }
 

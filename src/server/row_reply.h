@@ -16,10 +16,16 @@ enum class RowFormat : std::uint8_t { kJson, kNdjson, kCsv, kArrow };
 Result<RowFormat> ChooseFormat(Call& call);
 std::string_view ContentTypeOf(RowFormat format);
 
-/// Writes batches of one schema into a body, piece by piece. JSON is {"version":N,"rows":[...]}. Not thread-safe.
+/// What stands around the list of rows in JSON: `{"version":1,"rows":[` and `]}`.
+struct JsonFrame {
+  std::string before;
+  std::string after;
+};
+
+/// Writes batches of one schema into a body, piece by piece. Not thread-safe.
 class RowStream {
  public:
-  RowStream(RowFormat format, arrow::SchemaPtr schema, std::uint64_t version, BodyWriter& body);
+  RowStream(RowFormat format, arrow::SchemaPtr schema, JsonFrame frame, BodyWriter& body);
   ~RowStream();
 
   Status Start();
@@ -31,8 +37,13 @@ class RowStream {
   std::unique_ptr<Parts> parts_;
 };
 
-/// A whole answer of one batch. `member` names the list in JSON; `rest` are more members after it: `,"count":1`.
-Result<Response> RowsResponse(RowFormat format, const arrow::RecordBatch& rows, std::uint64_t version,
-                              std::string_view member, std::string_view rest = {});
+/// 200 with the format's type and X-Table-Version; the caller adds the body.
+Response RowsHead(RowFormat format, std::uint64_t version);
+
+/// A whole answer of one batch; its text is never all in memory. `member` names the list in JSON; `rest` are more
+/// members after it:
+/// `,"count":1`.
+Response RowsResponse(RowFormat format, arrow::RecordBatch rows, std::uint64_t version, std::string_view member,
+                      std::string_view rest = {});
 
 }  // namespace firn::server

@@ -126,6 +126,9 @@ void Listener::WaitForSignal() {
     core.signals.add(SIGINT, ignored);
     core.signals.async_wait([&core](error_code error, int) {
       if (error) return;
+      // Whoever sends a second signal does not want to wait: it ends the process as it would any other.
+      error_code none;
+      core.signals.clear(none);
       const std::lock_guard lock(core.mutex);
       core.signalled = true;
       core.changed.notify_all();

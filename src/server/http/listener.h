@@ -56,7 +56,7 @@ class Listener {
   bool Drain(Duration limit);
   /// Cuts every connection, tells every handler that its client is gone, and waits for the handlers.
   void Stop();
-  /// Blocks until the process is told to end (SIGTERM or SIGINT).
+  /// Blocks until the process is told to end (SIGTERM or SIGINT). A second signal then has its usual effect.
   void WaitForSignal();
 
  private:

@@ -43,11 +43,10 @@ Result<Response> ScanRows(Call& call) {
 
   FIRN_TRY(const table::SnapshotPtr snapshot, call.backend.engine.Snapshot(call.table(), version, call.deadline));
   FIRN_TRY(const arrow::SchemaPtr schema, snapshot->ProjectedSchema(request.columns, request.with_row_address));
-  Response response;
-  response.content_type = ContentTypeOf(format);
-  response.headers.push_back({"X-Table-Version", std::to_string(snapshot->version())});
+  Response response = RowsHead(format, snapshot->version());
   response.stream = [snapshot, schema, request, format, deadline = call.deadline](BodyWriter& body) -> Status {
-    RowStream stream(format, schema, snapshot->version(), body);
+    RowStream stream(format, schema, {"{\"version\":" + std::to_string(snapshot->version()) + ",\"rows\":[", "]}\n"},
+                     body);
     FIRN_CHECK(stream.Start());
     FIRN_CHECK(snapshot->Scan(
         request,
