@@ -218,9 +218,9 @@ Result<Vector> FromWhole(const Vector& from, const TypePtr& to, bool or_null) {
         return Each<From, std::int64_t>(from, to, or_null,
                                         [&](From v) { return Retime(static_cast<std::int64_t>(v), source, *to); });
       }
-      const auto [low, high] = RangeOf(to->id);
+      const auto [least, most] = RangeOf(to->id);
       return Each<From, std::int64_t>(from, to, or_null,
-                                      [low = low, high = high](From v) -> std::optional<std::int64_t> {
+                                      [low = least, high = most](From v) -> std::optional<std::int64_t> {
                                         if (!std::in_range<std::int64_t>(v) || static_cast<std::int64_t>(v) < low ||
                                             static_cast<std::int64_t>(v) > high)
                                           return std::nullopt;
@@ -247,9 +247,9 @@ Result<Vector> FromFloat(const Vector& from, const TypePtr& to, bool or_null) {
     case Kind::kBool:
       return Each<double, Truth>(from, to, or_null, [](double v) { return std::optional(v != 0 ? kTrue : kFalse); });
     case Kind::kInt: {
-      const auto [low, high] = RangeOf(to->id);
+      const auto [least, most] = RangeOf(to->id);
       return Each<double, std::int64_t>(from, to, or_null,
-                                        [low = low, high = high](double v) -> std::optional<std::int64_t> {
+                                        [low = least, high = most](double v) -> std::optional<std::int64_t> {
                                           const double whole = std::trunc(v);
                                           if (!(whole >= -0x1p63 && whole < 0x1p63)) return std::nullopt;
                                           const auto value = static_cast<std::int64_t>(whole);
@@ -275,9 +275,9 @@ Result<Vector> FromDecimal(const Vector& from, const TypePtr& to, bool or_null) 
   const std::int32_t scale = from.type->scale;
   switch (KindOf(*to)) {
     case Kind::kInt: {
-      const auto [low, high] = RangeOf(to->id);
+      const auto [least, most] = RangeOf(to->id);
       return Each<Int128, std::int64_t>(
-          from, to, or_null, [=, low = low, high = high](Int128 v) -> std::optional<std::int64_t> {
+          from, to, or_null, [=, low = least, high = most](Int128 v) -> std::optional<std::int64_t> {
             const Int128 whole = v / PowerOfTen(std::clamp(scale, 0, 38));
             return whole < low || whole > high ? std::nullopt : std::optional(static_cast<std::int64_t>(whole));
           });
@@ -322,9 +322,9 @@ Result<Vector> FromText(const Vector& from, const TypePtr& to, bool or_null) {
     default:
       break;
   }
-  const auto [low, high] = RangeOf(to->id);
+  const auto [least, most] = RangeOf(to->id);
   return Each<View, std::int64_t>(
-      from, to, or_null, [&, low = low, high = high](View v) -> std::optional<std::int64_t> {
+      from, to, or_null, [&, low = least, high = most](View v) -> std::optional<std::int64_t> {
         std::optional<std::int64_t> value;
         switch (to->id) {
           case TypeId::kDate32:

@@ -25,6 +25,9 @@ bool Holds(const T& a, const T& b) {
   if constexpr (Op == Comparison::kGreaterEqual) return !(a < b);
 }
 
+/// Without a branch: half the rows of a typical filter would be mispredicted.
+Truth TruthOf(bool holds) { return static_cast<Truth>(static_cast<Truth>(holds) * kTrue); }
+
 /// Calls f with Op as a template argument.
 template <class F>
 auto WithOp(Comparison op, F f) {
@@ -89,10 +92,9 @@ void CompareFixed(Comparison op, const Vector& a, const Vector& b, std::vector<T
   WithOp(op, [&]<Comparison Op>() {
     if (y_step == 0 && x_step == 1) {
       const T value = y[0];
-      for (std::int64_t i = 0; i < rows; i++) to[i] = static_cast<Truth>(Holds<Op>(x[i], value) ? kTrue : kFalse);
+      for (std::int64_t i = 0; i < rows; i++) to[i] = TruthOf(Holds<Op>(x[i], value));
     } else {
-      for (std::int64_t i = 0; i < rows; i++)
-        to[i] = static_cast<Truth>(Holds<Op>(x[i * x_step], y[i * y_step]) ? kTrue : kFalse);
+      for (std::int64_t i = 0; i < rows; i++) to[i] = TruthOf(Holds<Op>(x[i * x_step], y[i * y_step]));
     }
   });
 }
@@ -122,8 +124,7 @@ std::vector<Truth> CompareValues(Comparison op, const Array& column, T literal, 
   const T* values = column.Values<T>().data() + rows.begin;
   Truth* to = out.data();
   WithOp(op, [&]<Comparison Op>() {
-    for (std::int64_t i = 0; i < rows.count; i++)
-      to[i] = static_cast<Truth>(Holds<Op>(values[i], literal) ? kTrue : kFalse);
+    for (std::int64_t i = 0; i < rows.count; i++) to[i] = TruthOf(Holds<Op>(values[i], literal));
   });
   MaskNulls(column, rows, out);
   return out;
@@ -146,7 +147,7 @@ std::vector<Truth> CompareTexts(Comparison op, const Array& column, std::string_
     WithOp(op, [&]<Comparison Op>() {
       for (std::int64_t i = 0; i < rows.count; i++) {
         const std::string_view value(bytes + offsets[i], static_cast<std::size_t>(offsets[i + 1] - offsets[i]));
-        out[i] = Holds<Op>(value.compare(literal), 0) ? kTrue : kFalse;
+        out[i] = TruthOf(Holds<Op>(value.compare(literal), 0));
       }
     });
   }

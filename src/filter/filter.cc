@@ -1,6 +1,7 @@
 #include "filter/filter.h"
 
 #include <algorithm>
+#include <array>
 
 #include "filter/bind.h"
 #include "filter/parser.h"
@@ -13,16 +14,15 @@ namespace {
 constexpr std::int64_t kChunkRows = 4096;
 
 void AppendTrueRows(const Vector& truths, const Rows& rows, std::vector<std::int64_t>& out) {
-  const std::vector<Truth>& values = truths.Get<Truth>();
-  const std::size_t before = out.size();
-  out.resize(before + static_cast<std::size_t>(rows.count));
-  std::int64_t* to = out.data() + before;
+  const Truth* values = truths.Get<Truth>().data();
   const std::int64_t step = truths.constant ? 0 : 1;
+  std::array<std::int64_t, kChunkRows> found;
+  std::size_t count = 0;
   for (std::int64_t i = 0; i < rows.count; i++) {
-    *to = rows.begin + i;
-    to += values[i * step] == kTrue ? 1 : 0;
+    found[count] = rows.begin + i;
+    count += values[i * step] == kTrue ? 1 : 0;
   }
-  out.resize(static_cast<std::size_t>(to - out.data()));
+  out.insert(out.end(), found.begin(), found.begin() + count);
 }
 
 }  // namespace

@@ -133,7 +133,7 @@ Result<BoundFunction> Element(const Arguments& a) {
   return BindElement(IsListType(*a.type(0)) ? a.type(0) : arrow::List(Null()), a.type(1));
 }
 
-/// A set of constant items, by hash.
+/// A set of constant items: whole numbers sorted, a few texts as they are, all else by hash.
 class ItemSet {
  public:
   explicit ItemSet(Vector items) : items_(std::move(items)), set_(16, Hash{this}, Same{this}) {
@@ -144,13 +144,22 @@ class ItemSet {
         set_.insert({&items_, i});
       }
     }
+    if (items_.kind() == Kind::kInt) Sort(numbers_);
+    if (items_.kind() == Kind::kText) Sort(texts_);
   }
   ItemSet(const ItemSet&) = delete;
   ItemSet& operator=(const ItemSet&) = delete;
 
   Truth Find(const Vector& v, std::int64_t row) const {
-    if (set_.contains({&v, row})) return kTrue;
-    return has_null_ ? kUnknown : kFalse;
+    bool found = false;
+    if (v.kind() == Kind::kInt) {
+      found = Among(numbers_, v.Get<std::int64_t>()[v.Slot(row)]);
+    } else if (v.kind() == Kind::kText && texts_.size() <= kFew) {
+      found = Among(texts_, v.Get<std::string_view>()[v.Slot(row)]);
+    } else {
+      found = set_.contains({&v, row});
+    }
+    return found ? kTrue : has_null_ ? kUnknown : kFalse;
   }
 
  private:
@@ -169,8 +178,29 @@ class ItemSet {
     }
   };
 
+  // So few that looking at each is the fastest.
+  static constexpr std::size_t kFew = 8;
+
+  template <class T>
+  void Sort(std::vector<T>& out) const {
+    for (std::int64_t i = 0; i < items_.stored(); i++) {
+      if (!items_.IsNull(i)) out.push_back(items_.Get<T>()[i]);
+    }
+    std::ranges::sort(out);
+  }
+  template <class T>
+  static bool Among(const std::vector<T>& sorted, const T& value) {
+    if (sorted.size() > kFew) return std::ranges::binary_search(sorted, value);
+    for (const T& item : sorted) {
+      if (item == value) return true;
+    }
+    return false;
+  }
+
   Vector items_;
   bool has_null_ = false;
+  std::vector<std::int64_t> numbers_;    // of whole numbers
+  std::vector<std::string_view> texts_;  // of text
   std::unordered_set<Item, Hash, Same> set_;
 };
 
@@ -205,8 +235,9 @@ BoundFunction BindInSet(const TypePtr& type, Vector items) {
   auto set = std::make_shared<const ItemSet>(std::move(items));
   Kernel kernel = [set](std::span<const Vector> args, std::int64_t rows) -> Result<Vector> {
     std::vector<Truth> out(static_cast<std::size_t>(rows));
+    const bool nulls = !args[0].valid.empty() || args[0].kind() == Kind::kBool;
     for (std::int64_t i = 0; i < rows; i++) {
-      if (!args[0].IsNull(i)) out[i] = set->Find(args[0], i);
+      if (!nulls || !args[0].IsNull(i)) out[i] = set->Find(args[0], i);
     }
     return BoolVector(std::move(out));
   };

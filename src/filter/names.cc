@@ -12,20 +12,24 @@ bool SameButCase(std::string_view a, std::string_view b) {
   return std::ranges::equal(a, b, [](char x, char y) { return Small(x) == Small(y); });
 }
 
-/// Levenshtein's distance, letter case aside.
+/// Changes, additions, removals and swaps of neighbours that make one of the other (optimal string alignment), letter
+/// case aside.
 std::size_t Distance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> before(b.size() + 1);  // two rows up
+  std::vector<std::size_t> above(b.size() + 1);
   std::vector<std::size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), 0);
+  std::iota(above.begin(), above.end(), 0);
+  const auto same = [&](std::size_t i, std::size_t j) { return Small(a[i - 1]) == Small(b[j - 1]); };
   for (std::size_t i = 1; i <= a.size(); i++) {
-    std::size_t diagonal = row[0];
     row[0] = i;
     for (std::size_t j = 1; j <= b.size(); j++) {
-      const std::size_t change = diagonal + (Small(a[i - 1]) == Small(b[j - 1]) ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({change, row[j] + 1, row[j - 1] + 1});
+      row[j] = std::min({above[j - 1] + (same(i, j) ? 0 : 1), above[j] + 1, row[j - 1] + 1});
+      if (i > 1 && j > 1 && same(i, j - 1) && same(i - 1, j)) row[j] = std::min(row[j], before[j - 2] + 1);
     }
+    std::swap(before, above);
+    std::swap(above, row);
   }
-  return row.back();
+  return above.back();
 }
 
 }  // namespace

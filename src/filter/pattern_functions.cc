@@ -267,10 +267,10 @@ Result<BoundFunction> BindLike(const Arguments& arguments, bool ignore_case, cha
   if (constant != nullptr) prepared = std::make_shared<const LikePattern>(constant->Get<View>()[0], escape);
   f.kernel = [escape, prepared](std::span<const Vector> args, std::int64_t rows) -> Result<Vector> {
     std::vector<Truth> out(static_cast<std::size_t>(rows));
+    const Reader<View> texts(args[0]);
     for (std::int64_t i = 0; i < rows; i++) {
-      const View text = At(args, 0, i);
       const bool match =
-          prepared != nullptr ? prepared->Matches(text) : LikePattern(At(args, 1, i), escape).Matches(text);
+          prepared != nullptr ? prepared->Matches(texts[i]) : LikePattern(At(args, 1, i), escape).Matches(texts[i]);
       out[i] = match ? kTrue : kFalse;
     }
     return BoolVector(std::move(out));

@@ -68,6 +68,12 @@ std::size_t FirstLength(std::string_view text) {
   return length;
 }
 
+bool IsAscii(std::string_view text) {
+  unsigned char any = 0;
+  for (const char c : text) any |= static_cast<unsigned char>(c);
+  return any < 0x80;
+}
+
 template <class F>
 void EachCharacter(std::string_view text, std::string& out, F map) {
   out.reserve(out.size() + text.size());
@@ -96,6 +102,7 @@ std::string_view LastCharacter(std::string_view text) {
 }
 
 std::int64_t CountCharacters(std::string_view text) {
+  if (IsAscii(text)) return static_cast<std::int64_t>(text.size());
   std::int64_t count = 0;
   for (std::size_t i = 0; i < text.size(); count++) {
     i += static_cast<signed char>(text[i]) >= 0 ? 1 : FirstLength(text.substr(i));
@@ -129,8 +136,16 @@ void AppendUtf8(std::string& out, char32_t code) {
   for (int i = more - 1; i >= 0; i--) out.push_back(static_cast<char>(0x80 | (code >> (6 * i) & 0x3F)));
 }
 
-void ToLower(std::string_view text, std::string& out) { EachCharacter(text, out, Lower); }
-void ToUpper(std::string_view text, std::string& out) { EachCharacter(text, out, Upper); }
+void ToLower(std::string_view text, std::string& out) {
+  if (!IsAscii(text)) return EachCharacter(text, out, Lower);
+  out.append(text);
+  for (char& c : out) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+}
+void ToUpper(std::string_view text, std::string& out) {
+  if (!IsAscii(text)) return EachCharacter(text, out, Upper);
+  out.append(text);
+  for (char& c : out) c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c;
+}
 
 void ToTitle(std::string_view text, std::string& out) {
   bool inside = false;

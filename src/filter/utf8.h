@@ -15,7 +15,8 @@ std::size_t OffsetOf(std::string_view text, std::int64_t n);
 char32_t DecodeFirst(std::string_view text);  // text is not empty
 void AppendUtf8(std::string& out, char32_t code);
 
-// Letter case of Latin, Greek, Cyrillic and Armenian; other scripts have none or stay as they are.
+// `out` is empty before. Letter case of Latin, Greek, Cyrillic and Armenian; other scripts have none or stay as they
+// are.
 void ToLower(std::string_view text, std::string& out);
 void ToUpper(std::string_view text, std::string& out);
 void ToTitle(std::string_view text, std::string& out);  // the first letter of each word large, the rest small
