@@ -175,31 +175,6 @@ Status Items::AppendNulls(std::uint64_t more) {
   return {};
 }
 
-Status Items::AppendFrom(const Items& from, std::uint64_t index) {
-  switch (shape) {
-    case Shape::kFixed: {
-      FIRN_TRY(std::uint8_t* to, Extend(1));
-      std::memcpy(to, from.data.data() + index * width_bytes, width_bytes);
-      return {};
-    }
-    case Shape::kBytes: {
-      std::uint64_t begin = 0;
-      std::uint64_t end = 0;
-      if (wide_offsets) {
-        begin = from.ValuesAs<std::uint64_t>()[index];
-        end = from.ValuesAs<std::uint64_t>()[index + 1];
-      } else {
-        begin = from.ValuesAs<std::uint32_t>()[index];
-        end = from.ValuesAs<std::uint32_t>()[index + 1];
-      }
-      bytes.Append(from.bytes.bytes().subspan(begin, end - begin));
-      return CloseValue();
-    }
-    default:
-      return Unsupported("a dictionary of such values cannot be read");
-  }
-}
-
 arrow::Array Items::Finish() {
   arrow::ArrayData array;
   array.type = type;

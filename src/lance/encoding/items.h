@@ -59,9 +59,6 @@ struct Items {
   Status CloseValue();
   /// `more` items whose value does not matter: they are null.
   Status AppendNulls(std::uint64_t more);
-  /// Item `index` of `from`, which has the same type. The caller has checked the index.
-  Status AppendFrom(const Items& from, std::uint64_t index);
-
   template <class T>
   const T* ValuesAs() const {
     return reinterpret_cast<const T*>(data.data());

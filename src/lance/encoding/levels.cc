@@ -1,6 +1,7 @@
 #include "lance/encoding/levels.h"
 
 #include <algorithm>
+#include <bit>
 #include <limits>
 
 #include "lance/encoding/byte_block.h"
@@ -10,7 +11,6 @@ namespace {
 
 using arrow::TypeId;
 
-/// Bits of those slots whose level is at most `limit`: valid where the level is below `null_level`.
 struct Validity {
   Buffer bits;
   std::int64_t nulls = 0;
@@ -23,14 +23,25 @@ Validity ValidityOf(std::span<const std::uint16_t> def, std::uint16_t limit, std
   std::uint8_t* const to = bits.data();
   std::size_t visible = 0;
   std::size_t valid = 0;
-  for (const std::uint16_t level : def) {
-    const bool is_valid = level < null_level;
-    const bool is_visible = level <= limit;
-    to[visible / 8] =
-        static_cast<std::uint8_t>(to[visible / 8] | static_cast<unsigned>(is_valid && is_visible) << (visible % 8));
-    valid += is_valid && is_visible;
-    visible += is_visible;
-    if (visible == def.size()) break;
+  std::size_t i = 0;
+  for (; i + 8 <= def.size(); i += 8) {  // as long as none is hidden, eight at a time
+    unsigned byte = 0;
+    bool all_visible = true;
+    for (unsigned bit = 0; bit < 8; bit++) {
+      all_visible &= def[i + bit] <= limit;
+      byte |= static_cast<unsigned>(def[i + bit] < null_level) << bit;
+    }
+    if (!all_visible) break;
+    to[i / 8] = static_cast<std::uint8_t>(byte);
+    valid += static_cast<std::size_t>(std::popcount(byte));
+    visible += 8;
+  }
+  for (; i < def.size(); i++) {
+    if (def[i] > limit) continue;
+    const bool is_valid = def[i] < null_level;
+    to[visible / 8] = static_cast<std::uint8_t>(to[visible / 8] | static_cast<unsigned>(is_valid) << (visible % 8));
+    valid += is_valid ? 1 : 0;
+    visible++;
   }
   bits.Truncate((visible + 7) / 8);
   Validity validity{{}, static_cast<std::int64_t>(visible - valid)};

@@ -95,7 +95,7 @@ Status DecodeChunk(const MiniBlockLayout& layout, const Items* dictionary, ByteS
   out.indices.data.Truncate(0);
   out.indices.count = 0;
   FIRN_CHECK(DecodeMiniBlock(layout.values, buffers, values, out.indices));
-  return AppendFromDictionary(*dictionary, out.indices, 0, out.values);
+  return AppendFromDictionary(*dictionary, out.indices, out.values);
 }
 
 class MiniBlockReader final : public PageReader {
