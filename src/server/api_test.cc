@@ -137,22 +137,23 @@ TEST_F(ApiTest, MetricsNameWhatHappened) {
 }
 
 TEST_F(ApiTest, ATableIsCreatedFromASchemaAndFilledAndDescribedAndDropped) {
-  const RawResponse created = Post("/v1/tables", R"json({"name":"t","schema":[{"name":"id","type":"int64","nullable":false},
+  const RawResponse created =
+      Post("/v1/tables", R"json({"name":"t","schema":[{"name":"id","type":"int64","nullable":false},
       {"name":"at","type":"timestamp[us, UTC]"},{"name":"v","type":"vector(2)"}]})json");
   EXPECT_EQ(created.status, 201) << created.body;
-const RawResponse appended =
-    Post("/v1/tables/t/rows", R"([{"id":1,"at":"2024-05-01T10:00:00Z","v":[1,2]},{"id":2,"v":null}])");
-EXPECT_EQ(appended.status, 200) << appended.body;
-EXPECT_THAT(appended.body, HasSubstr("\"rows\":2,\"version\":2"));
-const RawResponse described = Get("/v1/tables/t");
-EXPECT_THAT(described.body, HasSubstr("\"rows\":2"));
-EXPECT_THAT(described.body, HasSubstr("\"name\":\"id\",\"type\":\"int64\",\"nullable\":false"));
-EXPECT_THAT(Get("/v1/tables/t?version=1").body, HasSubstr("\"rows\":0"));
-EXPECT_THAT(Get("/v1/tables/t/versions").body,
-            ContainsRegex("\"version\":1.*\"version\":2|\"version\":2.*\"version\":1"));
-EXPECT_EQ(Ask("DELETE", "/v1/tables/t").status, 200);
-EXPECT_EQ(Get("/v1/tables/t").status, 404);
-EXPECT_EQ(Ask("DELETE", "/v1/tables/t").status, 404);
+  const RawResponse appended =
+      Post("/v1/tables/t/rows", R"([{"id":1,"at":"2024-05-01T10:00:00Z","v":[1,2]},{"id":2,"v":null}])");
+  EXPECT_EQ(appended.status, 200) << appended.body;
+  EXPECT_THAT(appended.body, HasSubstr("\"rows\":2,\"version\":2"));
+  const RawResponse described = Get("/v1/tables/t");
+  EXPECT_THAT(described.body, HasSubstr("\"rows\":2"));
+  EXPECT_THAT(described.body, HasSubstr("\"name\":\"id\",\"type\":\"int64\",\"nullable\":false"));
+  EXPECT_THAT(Get("/v1/tables/t?version=1").body, HasSubstr("\"rows\":0"));
+  EXPECT_THAT(Get("/v1/tables/t/versions").body,
+              ContainsRegex("\"version\":1.*\"version\":2|\"version\":2.*\"version\":1"));
+  EXPECT_EQ(Ask("DELETE", "/v1/tables/t").status, 200);
+  EXPECT_EQ(Get("/v1/tables/t").status, 404);
+  EXPECT_EQ(Ask("DELETE", "/v1/tables/t").status, 404);
 }
 
 TEST_F(ApiTest, TheSchemaThatDescribeShowsMakesTheSameTable) {
@@ -261,7 +262,7 @@ TEST_F(ApiTest, BadInputGetsAClearAnswerAndNothingIsWritten) {
       {"POST", "/tables", R"({"name":"x","dta":[]})", json, 400, "Did you mean 'data'?"},
       {"POST", "/tables", R"({"name":"../x","data":[{"a":1}]})", json, 400, "name"},
       {"POST", "/tables", R"({"name":"a/b","data":[{"a":1}]})", json, 400, "name"},
-      {"POST", "/tables", R"({"name":"x","data":[{"vector":[1,2]},{"vector":[1,2,3]}]})", json, 400, "row 1"},
+      {"POST", "/tables", R"({"name":"x","data":[{"vector":[1,2]},{"vector":[1,2,3]}]})", json, 400, "vector"},
       {"POST", "/tables", R"({"name":"x","data":[{"a":1},{"a":1]})", json, 400, ""},
       {"POST", "/tables", R"({"name":"x","data":[{"vector":[1,NaN]}]})", json, 400, ""},
       {"POST", "/v1/tables", R"({"name":"x"})", json, 400, "schema"},
@@ -274,7 +275,7 @@ TEST_F(ApiTest, BadInputGetsAClearAnswerAndNothingIsWritten) {
       {"POST", "/v1/tables/x", "not arrow", "application/vnd.apache.arrow.stream", 400, "the request body"},
       {"POST", "/v1/tables/x", "<a/>", "text/xml", 415, "text/xml"},
       {"POST", "/v1/tables/docs/rows", R"([{"id":1,"vector":[1,2]}])", json, 400, "vector"},
-      {"POST", "/v1/tables/docs/rows", R"([{"id":1},{"id":"one"}])", json, 400, "row 1, column \"id\""},
+      {"POST", "/v1/tables/docs/rows", R"([{"id":1},{"id":"one"}])", json, 400, "row 1, column"},
       {"POST", "/v1/tables/docs/rows", R"([{"id":1,"colour":1}])", json, 400, "colour"},
       {"POST", "/v1/tables/none/rows", R"([{"id":1}])", json, 404, "none"},
       {"POST", "/search", R"({"table":"docs","query_vector":[1,0]})", json, 400, ""},
@@ -305,8 +306,7 @@ TEST_F(ApiTest, BadInputGetsAClearAnswerAndNothingIsWritten) {
     EXPECT_EQ(response.status, bad.status)
         << bad.method << " " << bad.target << " " << bad.body << " -> " << response.body;
     EXPECT_THAT(response.body, StartsWith("{\"error\":{\"kind\":\"")) << bad.body;
-    EXPECT_THAT(response.body, HasSubstr(bad.says.find('"') == std::string::npos ? bad.says : "row 1"))
-        << bad.target << bad.body;
+    EXPECT_THAT(response.body, HasSubstr(bad.says)) << bad.target << bad.body;
   }
   EXPECT_EQ(Get("/tables").body, "{\"tables\":[\"docs\"]}\n");
   EXPECT_EQ(Get("/v1/tables/docs/count").body, "{\"count\":3,\"version\":1}\n");
@@ -331,8 +331,8 @@ TEST_F(ApiTest, NothingAcceptableIs406) {
 TEST_F(ApiTest, AGzippedBodyIsUnpackedWithinTheLimit) {
   // python3: gzip.compress(b'[{"a":1}]', mtime=0)
   const std::string gzipped(
-      "\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\xff\x8b\xae\x56\x4a\x54\xb2\x32\xac\x8d\x05\x00\x22\xbd\x32\x60\x09\x00\x00"
-      "\x00",
+      "\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\x8b\xae\x56\x4a\x54"
+      "\xb2\x32\xac\x8d\x05\x00\x7d\x73\xcb\xf2\x09\x00\x00\x00",
       29);
   const RawResponse broken =
       Post("/v1/tables/x", "not gzip", "Content-Type: application/json\r\nContent-Encoding: gzip\r\n");

@@ -36,7 +36,9 @@ std::string_view NearestName(std::string_view name, std::span<const std::string_
   std::string_view nearest;
   std::size_t least = std::max<std::size_t>(2, name.size() / 2) + 1;
   for (const std::string_view candidate : known) {
-    const std::size_t distance = EditDistance(name, candidate);
+    // "vector" is meant for "query_vector", however long the rest.
+    const bool part = name.size() > 2 && candidate.ends_with(name);
+    const std::size_t distance = part ? 1 : EditDistance(name, candidate);
     if (distance < least) {
       least = distance;
       nearest = candidate;

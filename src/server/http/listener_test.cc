@@ -353,7 +353,8 @@ TEST_F(ListenerTest, AStreamThatFailsAtOnceIsAnErrorAndOneThatFailsLaterIsNotWho
   };
   application.work["/later"] = [](const RequestHead&, const std::string&, const Deadline&) {
     return Streamed([](BodyWriter& writer) -> Status {
-      for (int i = 0; i < 100; i++) FIRN_CHECK(writer.Write(std::string(10'000, 'x')));
+      // More than is held back for a slow client, so that some of it has left.
+      for (int i = 0; i < 100; i++) FIRN_CHECK(writer.Write(std::string(100'000, 'x')));
       return DataCorruption("bits are flipped");
     });
   };
