@@ -286,6 +286,20 @@ TEST(HalfFloat, RoundsToTheNearestEven) {
   EXPECT_EQ(FloatToHalf(0x1.8p-25F), 1);
 }
 
+TEST(BitmapBuilder, BitsComeOutAsTheyWentIn) {
+  for (const int zero_at : {-1, 5, 20, 63, 99}) {
+    BitmapBuilder builder;
+    builder.AppendMany(20, zero_at != 5);
+    for (int i = 20; i < 100; i++) builder.Append(i != zero_at);
+    const std::int64_t zeros = zero_at == 5 ? 20 : zero_at >= 20 ? 1 : 0;
+    EXPECT_EQ(builder.zeros(), zeros);
+    const Buffer bits = builder.Finish();
+    EXPECT_EQ(CountOnes(bits.data(), 0, 100), 100 - zeros);
+    EXPECT_EQ(BitAt(bits.data(), 99), zero_at != 99);
+    EXPECT_EQ(builder.length(), 0);
+  }
+}
+
 TEST(Buffers, BitsCopyAtAnyAlignment) {
   std::mt19937_64 random(6);
   std::vector<std::uint8_t> from(40);

@@ -12,16 +12,26 @@ bool IsList(TypeId id) { return id == TypeId::kList || id == TypeId::kLargeList;
 }  // namespace
 
 void BitmapBuilder::AppendMany(std::int64_t count, bool bit) {
-  bits_.resize(BytesForBits(length_ + count), 0);
-  FillBits(bits_.data(), length_, count, bit);
+  if (all_ones_ && !bit && count > 0) {
+    all_ones_ = false;
+    bits_.assign(BytesForBits(length_), 0);
+    FillBits(bits_.data(), 0, length_, true);
+  }
+  if (!all_ones_) {
+    bits_.resize(BytesForBits(length_ + count), 0);
+    FillBits(bits_.data(), length_, count, bit);
+  }
   length_ += count;
-  ones_ += bit ? count : 0;
+  zeros_ += bit ? 0 : count;
 }
 
 Buffer BitmapBuilder::Finish() {
-  length_ = 0;
-  ones_ = 0;
-  return Buffer::OfValues(std::exchange(bits_, {}));
+  if (all_ones_) {
+    bits_.assign(BytesForBits(length_), 0);
+    FillBits(bits_.data(), 0, length_, true);
+  }
+  std::vector<std::uint8_t> bits = std::exchange(*this, BitmapBuilder()).bits_;
+  return Buffer::OfValues(std::move(bits));
 }
 
 Builder::Builder(TypePtr type) : type_(std::move(type)) {
@@ -125,10 +135,10 @@ Array Builder::Finish() {
   out.type = type_;
   out.length = std::exchange(length_, 0);
   const std::int64_t nulls = validity_.zeros();
-  Buffer validity = validity_.Finish();
+  BitmapBuilder validity = std::exchange(validity_, {});
   if (nulls > 0 && type_->id != TypeId::kNull) {
     out.null_count = nulls;
-    out.validity = std::move(validity);
+    out.validity = validity.Finish();
   }
   out.data = type_->id == TypeId::kBool ? bools_.Finish() : Buffer::OfValues(std::exchange(data_, {}));
   out.bytes = Buffer::OfValues(std::exchange(bytes_, {}));

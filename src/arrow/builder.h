@@ -16,20 +16,22 @@ namespace firn::arrow {
 class BitmapBuilder {
  public:
   void Append(bool bit) {
-    if ((length_ & 7) == 0) bits_.push_back(0);
-    if (bit) bits_.back() |= static_cast<std::uint8_t>(1U << (length_ & 7));
-    ones_ += bit ? 1 : 0;
-    length_++;
+    if (bit && all_ones_) {
+      length_++;
+      return;
+    }
+    AppendMany(1, bit);
   }
   void AppendMany(std::int64_t count, bool bit);
   std::int64_t length() const { return length_; }
-  std::int64_t zeros() const { return length_ - ones_; }
+  std::int64_t zeros() const { return zeros_; }
   Buffer Finish();
 
  private:
-  std::vector<std::uint8_t> bits_;
+  std::vector<std::uint8_t> bits_;  // nothing yet while all_ones_: most columns have no nulls
   std::int64_t length_ = 0;
-  std::int64_t ones_ = 0;
+  std::int64_t zeros_ = 0;
+  bool all_ones_ = true;
 };
 
 /// Builds an array of any type. For each value call exactly one Append...; for nested types see below. Calls that do
