@@ -105,10 +105,15 @@ struct FileWriter::State {
     return {};
   }
 
+  ColumnEncoderOptions EncoderOptions() const {
+    const bool large = options.version >= FileVersion{2, 2};
+    return {options.page_bytes, large ? ChunkSizes::k32Bits : ChunkSizes::k16Bits};
+  }
+
   /// Turns a column's rows into pages.
   Status Flush(PendingColumn& column, const Deadline& deadline) {
     if (column.pieces.empty()) return {};
-    FIRN_TRY(const std::vector<LeafPages> leaves, EncodeColumn(column.field, column.pieces, options.page_bytes));
+    FIRN_TRY(const std::vector<LeafPages> leaves, EncodeColumn(column.field, column.pieces, EncoderOptions()));
     for (std::size_t i = 0; i < leaves.size(); i++) {
       for (const EncodedPage& page : leaves[i]) {
         FIRN_CHECK(WritePage(page, column.leaf_rows[i], column.leaves[i], deadline));

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "lance/writing/full_zip_page.h"
-#include "lance/writing/mini_block_page.h"
 
 namespace firn::lance {
 namespace {
@@ -65,7 +64,8 @@ bool IsSmall(const Array& values) {
 
 class LeafEncoder {
  public:
-  LeafEncoder(const arrow::Field& column, LeafPages& pages) : column_(column), pages_(pages) {}
+  LeafEncoder(const arrow::Field& column, ChunkSizes chunk_sizes, LeafPages& pages)
+      : column_(column), chunk_sizes_(chunk_sizes), pages_(pages) {}
 
   Status Encode(LeafColumn leaf) {
     if (leaf.rows == 0) return {};
@@ -78,7 +78,7 @@ class LeafEncoder {
       pages_.push_back(EncodeFullZipPage(leaf));
       return {};
     }
-    if (auto page = EncodeMiniBlockPage(leaf)) {
+    if (auto page = EncodeMiniBlockPage(leaf, chunk_sizes_)) {
       pages_.push_back(std::move(*page));
       return {};
     }
@@ -99,6 +99,7 @@ class LeafEncoder {
   }
 
   const arrow::Field& column_;
+  const ChunkSizes chunk_sizes_;
   LeafPages& pages_;
 };
 
@@ -141,17 +142,17 @@ Result<std::vector<LeafPages>> EncodeVectors(const std::vector<Array>& pieces, s
 }  // namespace
 
 Result<std::vector<LeafPages>> EncodeColumn(const arrow::Field& field, const std::vector<Array>& pieces,
-                                            std::uint64_t page_bytes) {
-  if (std::ranges::all_of(pieces, IsRawVector)) return EncodeVectors(pieces, page_bytes);
+                                            const ColumnEncoderOptions& options) {
+  if (std::ranges::all_of(pieces, IsRawVector)) return EncodeVectors(pieces, options.page_bytes);
   FIRN_TRY(const Array whole, arrow::Concat(pieces));
-  const std::int64_t rows_per_page = RowsPerPage(whole.length(), arrow::SizeBytes(whole), page_bytes);
+  const std::int64_t rows_per_page = RowsPerPage(whole.length(), arrow::SizeBytes(whole), options.page_bytes);
   std::vector<LeafPages> pages;
   for (std::int64_t begin = 0; begin < whole.length(); begin += rows_per_page) {
     const Array page = whole.Slice(begin, std::min(rows_per_page, whole.length() - begin));
     FIRN_TRY(std::vector<LeafColumn> leaves, Shred(field, page));
     pages.resize(leaves.size());
     for (std::size_t i = 0; i < leaves.size(); i++) {
-      FIRN_CHECK(LeafEncoder(field, pages[i]).Encode(std::move(leaves[i])));
+      FIRN_CHECK(LeafEncoder(field, options.chunk_sizes, pages[i]).Encode(std::move(leaves[i])));
     }
   }
   return pages;

@@ -11,6 +11,7 @@ namespace firn::lance {
 namespace {
 
 constexpr std::size_t kMaxChunkBytes = 32768;
+constexpr std::size_t kMaxHeaderBytes = 16;
 constexpr std::int64_t kMaxChunkValues = 4096;
 // Where a chunk is big enough: reading one value reads all of it.
 constexpr std::int64_t kGoodChunkBytes = 8192;
@@ -27,7 +28,8 @@ class ValueCutter {
 
   std::int64_t Bytes(std::int64_t begin, std::int64_t end) const {
     if (!variable()) return ((end - begin) * bits_ + 7) / 8;
-    return (end - begin + 1) * OffsetBytes() + OffsetAt(end) - OffsetAt(begin);
+    const std::int64_t bytes = (end - begin + 1) * OffsetBytes() + OffsetAt(end) - OffsetAt(begin);
+    return (bytes + OffsetBytes() - 1) / OffsetBytes() * OffsetBytes();
   }
 
   void Append(std::int64_t begin, std::int64_t end, std::string& to) const {
@@ -66,6 +68,7 @@ class ValueCutter {
     for (std::int64_t i = begin; i <= end; i++) AppendLe(to, static_cast<Offset>(header + OffsetAt(i) - first));
     to.append(reinterpret_cast<const char*>(values_.data().bytes.data()) + first,
               static_cast<std::size_t>(OffsetAt(end) - first));
+    while (to.size() % sizeof(Offset) != 0) to += '\0';
   }
 
   const arrow::Array& values_;
@@ -74,7 +77,8 @@ class ValueCutter {
 
 class MiniBlockEncoder {
  public:
-  explicit MiniBlockEncoder(const LeafColumn& leaf) : leaf_(leaf), values_(leaf.values), max_rep_(leaf.max_rep()) {}
+  MiniBlockEncoder(const LeafColumn& leaf, ChunkSizes sizes)
+      : leaf_(leaf), sizes_(sizes), values_(leaf.values), max_rep_(leaf.max_rep()) {}
 
   std::optional<EncodedPage> Run() {
     const std::int64_t count = leaf_.values.length();
@@ -102,7 +106,7 @@ class MiniBlockEncoder {
 
   std::size_t ChunkBytes(std::int64_t begin, std::int64_t end, std::size_t levels) const {
     const std::size_t level_bytes = PaddedTo8(2 * levels);
-    std::size_t bytes = 8 + PaddedTo8(static_cast<std::size_t>(values_.Bytes(begin, end)));
+    std::size_t bytes = kMaxHeaderBytes + PaddedTo8(static_cast<std::size_t>(values_.Bytes(begin, end)));
     if (!leaf_.rep.empty()) bytes += level_bytes;
     if (!leaf_.def.empty()) bytes += level_bytes;
     return bytes;
@@ -132,7 +136,7 @@ class MiniBlockEncoder {
     AppendLe(chunks_, static_cast<std::uint16_t>(levels));
     if (!leaf_.rep.empty()) AppendLe(chunks_, static_cast<std::uint16_t>(2 * levels));
     if (!leaf_.def.empty()) AppendLe(chunks_, static_cast<std::uint16_t>(2 * levels));
-    AppendLe(chunks_, static_cast<std::uint16_t>(values_.Bytes(begin, end)));
+    AppendSize(static_cast<std::uint32_t>(values_.Bytes(begin, end)), chunks_);
     PadTo8(chunks_);
     if (!leaf_.rep.empty()) AppendLevels(leaf_.rep, levels);
     if (!leaf_.def.empty()) AppendLevels(leaf_.def, levels);
@@ -142,9 +146,13 @@ class MiniBlockEncoder {
     const auto log_values =
         last ? 0U : static_cast<unsigned>(std::countr_zero(static_cast<std::uint64_t>(end - begin)));
     const std::size_t words = (chunks_.size() - start) / 8;
-    AppendLe(table_, static_cast<std::uint16_t>((words - 1) << 4 | log_values));
+    AppendSize(static_cast<std::uint32_t>((words - 1) << 4 | log_values), table_);
     if (!leaf_.rep.empty()) IndexRows(levels, last);
     level_ = levels_end;
+  }
+
+  void AppendSize(std::uint32_t size, std::string& to) const {
+    to.append(reinterpret_cast<const char*>(&size), sizes_ == ChunkSizes::k32Bits ? 4 : 2);
   }
 
   void AppendLevels(const std::vector<std::uint16_t>& levels, std::size_t count) {
@@ -185,6 +193,7 @@ class MiniBlockEncoder {
     for (const pb::RepDefLayer layer : leaf_.layers) layout.add_layers(layer);
     layout.set_num_buffers(1);
     layout.set_repetition_index_depth(leaf_.rep.empty() ? 0 : 1);
+    layout.set_has_large_chunk(sizes_ == ChunkSizes::k32Bits);
     layout.set_num_items(static_cast<std::uint64_t>(leaf_.values.length()));
     page.AddBuffer(Buffer::Of(std::move(table_)));
     page.AddBuffer(Buffer::Of(std::move(chunks_)));
@@ -193,6 +202,7 @@ class MiniBlockEncoder {
   }
 
   const LeafColumn& leaf_;
+  const ChunkSizes sizes_;
   const ValueCutter values_;
   const std::uint16_t max_rep_;
   std::size_t level_ = 0;  // the first one of the chunk under way
@@ -203,6 +213,8 @@ class MiniBlockEncoder {
 
 }  // namespace
 
-std::optional<EncodedPage> EncodeMiniBlockPage(const LeafColumn& leaf) { return MiniBlockEncoder(leaf).Run(); }
+std::optional<EncodedPage> EncodeMiniBlockPage(const LeafColumn& leaf, ChunkSizes sizes) {
+  return MiniBlockEncoder(leaf, sizes).Run();
+}
 
 }  // namespace firn::lance
