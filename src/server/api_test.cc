@@ -269,6 +269,8 @@ TEST_F(ApiTest, BadInputGetsAClearAnswerAndNothingIsWritten) {
       {"POST", "/v1/tables", R"({"name":"x","schema":[{"name":"a","type":"nonsense"}]})", json, 400, "schema[0]"},
       {"POST", "/v1/tables", R"({"name":"x","schema":[{"name":"a","type":"int64"},{"name":"a","type":"int64"}]})", json,
        400, "twice"},
+      {"POST", "/v1/tables/x", R"([{"a":{}}])", json, 422, "struct without members"},
+      {"POST", "/v1/tables/docs?mode=exist_ok", R"([{"a":1},])", json, 400, ""},
       {"POST", "/v1/tables/..%2Fx", R"([{"a":1}])", json, 400, "name"},
       {"POST", "/v1/tables/x", "{\"a\":1}\n{\"a\":\n", lines, 400, "row 1 (line 2)"},
       {"POST", "/v1/tables/x", "a,b\n1\n", "text/csv", 400, "row 0"},

@@ -146,4 +146,9 @@ Result<std::unique_ptr<arrow::BatchSource>> OpenRowList(Call& call, std::string_
                   std::move(schema));
 }
 
+Result<table::AppendResult> Answerable(Call& call, Result<table::AppendResult> written) {
+  if (!written && written.error().kind == ErrorKind::kUnsupported) call.error_status = 422;
+  return written;
+}
+
 }  // namespace firn::server

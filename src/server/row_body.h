@@ -22,4 +22,8 @@ Result<std::unique_ptr<arrow::BatchSource>> OpenRows(Call& call, arrow::SchemaPt
 /// The same for a list of objects that stands in call.body: `list` is a part of it, or empty for no rows.
 Result<std::unique_ptr<arrow::BatchSource>> OpenRowList(Call& call, std::string_view list, arrow::SchemaPtr schema);
 
+/// Passes on how a write of the client's rows went. What this version cannot write is 422, not 501: other rows would
+/// do.
+Result<table::AppendResult> Answerable(Call& call, Result<table::AppendResult> written);
+
 }  // namespace firn::server

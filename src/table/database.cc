@@ -101,7 +101,7 @@ Status CheckTableName(std::string_view name) {
   const auto legal = [](unsigned char c) { return std::isalnum(c) != 0 || c == '_' || c == '-' || c == '.'; };
   if (name.empty() || name.size() > kMaxTableNameBytes || name.front() == '.' || !std::ranges::all_of(name, legal)) {
     return InvalidArgument("\"" + std::string(name.substr(0, 80)) + "\" is not a table name",
-                           "Use 1 to 255 letters, digits, '_', '-' and '.', not starting with '.'");
+                           "Use 1 to 249 letters, digits, '_', '-' and '.', not starting with '.'");
   }
   return {};
 }

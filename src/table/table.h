@@ -41,9 +41,9 @@ struct Environment {
 /// Limits on what one call may make.
 inline constexpr std::uint32_t kMaxColumns = 10'000;
 inline constexpr std::int32_t kMaxDimension = 65'536;
-inline constexpr std::size_t kMaxTableNameBytes = 255;
+inline constexpr std::size_t kMaxTableNameBytes = 249;  // with ".lance" 255: what a file system takes as one name
 
-/// InvalidArgument unless `name` is 1..255 of [A-Za-z0-9_.-], not starting with '.' (so no '/', no "..").
+/// InvalidArgument unless `name` is 1..249 of [A-Za-z0-9_.-], not starting with '.' (so no '/', no "..").
 Status CheckTableName(std::string_view name);
 
 /// Called with each batch in order; returning false ends the scan early.

@@ -28,7 +28,7 @@ Result<Response> LegacyCreate(Call& call) {
     return InvalidArgument("the member 'data' is missing", "Send the first rows: {\"name\": ..., \"data\": [{...}]}");
   FIRN_TRY(const auto rows, OpenRowList(call, data, nullptr));
   FIRN_TRY(const table::AppendResult created,
-           call.backend.engine.Create(name, *rows, table::CreateMode::kCreate, call.deadline));
+           Answerable(call, call.backend.engine.Create(name, *rows, table::CreateMode::kCreate, call.deadline)));
   call.backend.metrics.CountRows(created.rows);
   call.backend.tables_counted_ns = -1;
   Response response;

@@ -16,7 +16,8 @@ Result<Response> AppendRows(Call& call) {
   // JSON and CSV are read as what the table's columns are, not as what they look like.
   FIRN_TRY(const table::SnapshotPtr snapshot, call.backend.engine.Snapshot(call.table(), std::nullopt, call.deadline));
   FIRN_TRY(const auto rows, OpenRows(call, snapshot->schema()));
-  FIRN_TRY(const table::AppendResult appended, call.backend.engine.Append(call.table(), *rows, call.deadline));
+  FIRN_TRY(const table::AppendResult appended,
+           Answerable(call, call.backend.engine.Append(call.table(), *rows, call.deadline)));
   call.backend.metrics.CountRows(appended.rows);
   Response response;
   response.body = "{\"table\":";

@@ -21,8 +21,23 @@ Result<table::CreateMode> ParseMode(const std::optional<std::string>& text) {
   return InvalidArgument("unknown mode " + Quoted(*text), "Modes are create, exist_ok and overwrite");
 }
 
-Result<Response> Create(Call& call, const std::string& name, arrow::BatchSource& rows, table::CreateMode mode) {
-  FIRN_TRY(const table::AppendResult created, call.backend.engine.Create(name, rows, mode, call.deadline));
+/// A broken body is an error also when the table exists and its rows are not wanted.
+Result<std::unique_ptr<arrow::BatchSource>> ReadAll(std::unique_ptr<arrow::BatchSource> rows) {
+  std::vector<arrow::RecordBatch> batches;
+  while (true) {
+    FIRN_TRY(auto batch, rows->Next());
+    if (!batch) return arrow::FromBatches(rows->schema(), std::move(batches));
+    batches.push_back(*std::move(batch));
+  }
+}
+
+Result<Response> Create(Call& call, const std::string& name, std::unique_ptr<arrow::BatchSource> rows,
+                        table::CreateMode mode) {
+  if (mode == table::CreateMode::kExistOk) {
+    FIRN_TRY(rows, ReadAll(std::move(rows)));
+  }
+  FIRN_TRY(const table::AppendResult created,
+           Answerable(call, call.backend.engine.Create(name, *rows, mode, call.deadline)));
   call.backend.metrics.CountRows(created.rows);
   call.backend.tables_counted_ns = -1;
   Response response;
@@ -87,7 +102,7 @@ Result<Response> CreateTable(Call& call) {
   } else {
     return InvalidArgument("a table needs a 'schema', 'data' or both", "Send {\"name\": ..., \"data\": [{...}]}");
   }
-  return Create(call, name, *rows, mode);
+  return Create(call, name, std::move(rows), mode);
 }
 
 Result<Response> CreateTableFromBody(Call& call) {
@@ -95,8 +110,8 @@ Result<Response> CreateTableFromBody(Call& call) {
   FIRN_CHECK(call.query.CheckNames(kNames));
   FIRN_TRY(const table::CreateMode mode, ParseMode(call.query.Text("mode")));
   FIRN_CHECK(table::CheckTableName(call.table()));
-  FIRN_TRY(const auto rows, OpenRows(call, nullptr));
-  return Create(call, call.table(), *rows, mode);
+  FIRN_TRY(auto rows, OpenRows(call, nullptr));
+  return Create(call, call.table(), std::move(rows), mode);
 }
 
 Result<Response> DescribeTable(Call& call) {
