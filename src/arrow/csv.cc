@@ -286,7 +286,13 @@ void AppendCell(std::string& out, std::string_view text, char delimiter) {
     return;
   }
   out += '"';
-  for (const char c : text) out.append(c == '"' ? 2 : 1, c);
+  while (true) {
+    const std::size_t quote = text.find('"');
+    out += text.substr(0, quote);
+    if (quote == std::string_view::npos) break;
+    out += "\"\"";
+    text.remove_prefix(quote + 1);
+  }
   out += '"';
 }
 
