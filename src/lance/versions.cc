@@ -109,7 +109,9 @@ Result<Manifest> ReadLatestManifest(store::ObjectStore& store, std::string_view 
 
 Result<Manifest> ReadManifest(store::ObjectStore& store, std::string_view root, std::uint64_t version,
                               const Deadline& deadline) {
-  const std::vector<VersionName> candidates = {{version, ManifestNaming::kInverted}, {version, ManifestNaming::kPlain}};
+  std::vector<VersionName> candidates = {{version, ManifestNaming::kInverted}};
+  // A plain name of 20 digits would be the inverted one of another version.
+  if (std::to_string(version).size() < kInvertedDigits) candidates.push_back({version, ManifestNaming::kPlain});
   std::vector<store::ReadRequest> requests;
   for (const VersionName& name : candidates) requests.push_back(store::ReadRequest::Whole(VersionKey(root, name)));
   auto results = store.ReadMany(requests, deadline);
