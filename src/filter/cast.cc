@@ -23,6 +23,12 @@ std::int64_t FloorDiv(std::int64_t a, std::int64_t b) {
   return a / b - ((a % b != 0 && (a % b < 0) != (b < 0)) ? 1 : 0);
 }
 
+/// The product, when it fits.
+std::optional<std::int64_t> Times(std::int64_t a, std::int64_t b) {
+  std::int64_t out = 0;
+  return __builtin_mul_overflow(a, b, &out) ? std::nullopt : std::optional(out);
+}
+
 /// The range of an integer type that lives in an int64.
 std::pair<std::int64_t, std::int64_t> RangeOf(TypeId id) {
   switch (id) {
@@ -108,16 +114,17 @@ std::optional<std::int64_t> ParseDays(std::string_view text) {
 
 std::optional<std::int64_t> ParseTimestamp(std::string_view text, TimeUnit unit) {
   if (const auto instant = arrow::ParseIsoInstant(text)) return arrow::InUnit(*instant, unit);
-  if (const auto days = arrow::ParseIsoDate(text)) return arrow::InUnit({*days * kDaySeconds, 0, false}, unit);
+  if (const auto days = arrow::ParseIsoDate(text)) {
+    const auto seconds = Times(*days, kDaySeconds);
+    return seconds ? arrow::InUnit({*seconds, 0, false}, unit) : std::nullopt;
+  }
   return std::nullopt;
 }
 
 /// `value` counted in `from` a second, counted in `to` a second; rounds towards the past.
 std::optional<std::int64_t> Rescale(std::int64_t value, std::int64_t from, std::int64_t to) {
   if (to <= from) return FloorDiv(value, from / to);
-  std::int64_t out = 0;
-  if (__builtin_mul_overflow(value, to / from, &out)) return std::nullopt;
-  return out;
+  return Times(value, to / from);
 }
 
 /// A date, timestamp, time or duration as another of them; empty when it does not fit.
@@ -125,15 +132,16 @@ std::optional<std::int64_t> Retime(std::int64_t value, const Type& from, const T
   if (from.id == TypeId::kDate32 && to.id == TypeId::kDate32) return value;
   if (from.id == TypeId::kDate32) {
     const std::int64_t units = to.id == TypeId::kDate64 ? 1000 : arrow::UnitsPerSecond(to.unit);
-    std::int64_t out = 0;
-    if (__builtin_mul_overflow(value, kDaySeconds * units, &out)) return std::nullopt;
-    return out;
+    return Times(value, kDaySeconds * units);
   }
   const std::int64_t units = from.id == TypeId::kDate64 ? 1000 : arrow::UnitsPerSecond(from.unit);
-  if (to.id == TypeId::kDate32) return FloorDiv(value, kDaySeconds * units);
+  if (to.id == TypeId::kDate32) {
+    const std::int64_t days = FloorDiv(value, kDaySeconds * units);
+    return std::in_range<std::int32_t>(days) ? std::optional(days) : std::nullopt;
+  }
   if (to.id == TypeId::kDate64) {
     const auto millis = Rescale(value, units, 1000);
-    return millis ? std::optional(FloorDiv(*millis, kDayMillis) * kDayMillis) : std::nullopt;
+    return millis ? Times(FloorDiv(*millis, kDayMillis), kDayMillis) : std::nullopt;
   }
   return Rescale(value, units, arrow::UnitsPerSecond(to.unit));
 }
@@ -332,7 +340,7 @@ Result<Vector> FromText(const Vector& from, const TypePtr& to, bool or_null) {
             break;
           case TypeId::kDate64:
             value = ParseDays(v);
-            if (value) *value *= kDayMillis;
+            if (value) value = Times(*value, kDayMillis);
             break;
           case TypeId::kTimestamp:
             value = ParseTimestamp(v, to->unit);

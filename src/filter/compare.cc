@@ -1,6 +1,8 @@
 // The inner loops here are what a scan spends its time in; they are written so that the compiler turns them into vector
 // code.
+#if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC optimize("O3")
+#endif
 
 #include "filter/compare.h"
 

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <limits>
 #include <sstream>
 #include <thread>
 
@@ -256,6 +257,24 @@ TEST(Filter, ReadsFieldsOfStructsInLists) {
   EXPECT_EQ(Answer("l[1].v = 10", batch), "1");
   EXPECT_EQ(Answer("l[2]['k'] = 'b'", batch), "2");
   EXPECT_EQ(Answer("l[1].v is null", batch), "0");
+}
+
+TEST(Filter, TakesTheEarliestAndLatestMomentsApart) {
+  for (const arrow::TypePtr& type :
+       {arrow::Timestamp(arrow::TimeUnit::kMicro), arrow::Timestamp(arrow::TimeUnit::kSecond),
+        arrow::Simple(arrow::TypeId::kDate64)}) {
+    arrow::Builder builder(type);
+    builder.AppendInteger(std::numeric_limits<std::int64_t>::min());
+    builder.AppendInteger(std::numeric_limits<std::int64_t>::max());
+    const arrow::Schema schema{{{"t", type, true, {}}}, {}};
+    const arrow::RecordBatch batch{std::make_shared<const arrow::Schema>(schema), {builder.Finish()}, 2};
+    EXPECT_EQ(Answer("year(t) < 1970", batch), "0");
+    EXPECT_EQ(Answer("date_trunc('day', t) is null", batch), "error");
+    EXPECT_EQ(Answer("date_part('hour', t) between 0 and 23", batch), "0 1");
+    EXPECT_EQ(Answer("try_cast(t as date) is null", batch),
+              type->unit == arrow::TimeUnit::kMicro && type->id == arrow::TypeId::kTimestamp ? "" : "0 1");
+    EXPECT_NE(Answer("cast(t as string) <> 'x'", batch), "error");
+  }
 }
 
 TEST(Filter, AnEmptyBatchHasNoRows) {

@@ -49,19 +49,19 @@ std::optional<std::size_t> FindField(std::span<const arrow::Field> fields, std::
 std::string NearestNames(std::string_view name, std::span<const std::string_view> known) {
   constexpr std::size_t kMostNames = 2000;
   constexpr std::size_t kLongestName = 100;
-  std::vector<std::pair<std::size_t, std::string_view>> near;
-  for (const std::string_view other : known.first(std::min(known.size(), kMostNames))) {
-    if (name.size() > kLongestName || other.size() > kLongestName) continue;
-    const std::size_t distance = Distance(name, other);
-    if (distance <= std::max<std::size_t>(1, std::max(name.size(), other.size()) / 3))
-      near.emplace_back(distance, other);
+  std::vector<std::pair<std::size_t, std::size_t>> near;  // distance, position in known
+  for (std::size_t i = 0; i < std::min(known.size(), kMostNames); i++) {
+    if (name.size() > kLongestName || known[i].size() > kLongestName) continue;
+    const std::size_t distance = Distance(name, known[i]);
+    if (distance <= std::max<std::size_t>(1, std::max(name.size(), known[i].size()) / 3))
+      near.emplace_back(distance, i);
   }
-  std::ranges::stable_sort(near, {}, &std::pair<std::size_t, std::string_view>::first);
+  std::ranges::sort(near);
   std::string out;
   if (!near.empty()) {
     out = "did you mean ";
     for (std::size_t i = 0; i < std::min<std::size_t>(near.size(), 3); i++) {
-      out += (i > 0 ? " or `" : "`") + std::string(near[i].second) + "`";
+      out += (i > 0 ? " or `" : "`") + std::string(known[near[i].second]) + "`";
     }
     return out + "?";
   }

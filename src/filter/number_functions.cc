@@ -126,7 +126,8 @@ Kernel DecimalKernel(char op, const TypePtr& a_type, const TypePtr& b_type, cons
     if (op == '/') {
       const auto dividend = scale_up(a, type->scale - a_scale + b_scale);
       if (!dividend) return Overflow(*type);
-      return *dividend / b;
+      if (b == -1 && __builtin_sub_overflow(Int128{0}, *dividend, &out)) return Overflow(*type);
+      return b == -1 ? out : *dividend / b;
     }
     const auto x = scale_up(a, type->scale - a_scale);
     const auto y = scale_up(b, type->scale - b_scale);

@@ -29,7 +29,10 @@ struct Date {
 std::int64_t FloorDiv(std::int64_t a, std::int64_t b) {
   return a / b - ((a % b != 0 && (a % b < 0) != (b < 0)) ? 1 : 0);
 }
-std::int64_t FloorMod(std::int64_t a, std::int64_t b) { return a - FloorDiv(a, b) * b; }
+std::int64_t FloorMod(std::int64_t a, std::int64_t b) {
+  const std::int64_t rest = a % b;
+  return rest < 0 ? rest + b : rest;  // b is positive
+}
 
 // Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms".
 Date DateOf(std::int64_t days) {
@@ -69,18 +72,17 @@ struct Moment {
 Moment MomentOf(std::int64_t value, const arrow::Type& type) {
   if (type.id == TypeId::kDate32) return {value, 0, 1};
   const std::int64_t units = UnitsOf(type);
-  const std::int64_t days = FloorDiv(value, kDaySeconds * units);
-  return {days, value - days * kDaySeconds * units, units};
+  return {FloorDiv(value, kDaySeconds * units), FloorMod(value, kDaySeconds * units), units};
 }
 
 /// Back; empty when it does not fit.
 std::optional<std::int64_t> ValueOf(std::int64_t days, std::int64_t in_day, const arrow::Type& type) {
   if (type.id == TypeId::kDate32) return std::in_range<std::int32_t>(days) ? std::optional(days) : std::nullopt;
-  std::int64_t value = 0;
-  if (__builtin_mul_overflow(days, kDaySeconds * UnitsOf(type), &value) ||
-      __builtin_add_overflow(value, in_day, &value))
-    return std::nullopt;
-  return value;
+  // The midnight before the earliest moment is out of range, the moment is not.
+  const Int128 value = static_cast<Int128>(days) * (kDaySeconds * UnitsOf(type)) + in_day;
+  const bool fits =
+      value >= std::numeric_limits<std::int64_t>::min() && value <= std::numeric_limits<std::int64_t>::max();
+  return fits ? std::optional(static_cast<std::int64_t>(value)) : std::nullopt;
 }
 
 enum class Part {
