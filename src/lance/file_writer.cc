@@ -5,6 +5,7 @@
 #include <cinttypes>
 #include <cstdio>
 #include <optional>
+#include <tuple>
 
 #include "encodings.pb.h"
 #include "lance/logical_type.h"
@@ -38,11 +39,22 @@ pb::ColumnMetadata EmptyColumn() {
 std::string FileDescriptorOf(const Schema& schema, std::uint64_t rows) {
   pb::Schema message;
   for (const Field& field : schema.fields) *message.add_fields() = MessageOf(field);
-  for (const auto& [key, value] : schema.metadata) (*message.mutable_metadata())[key] = value;
+  AddEntries(schema.metadata, *message.mutable_metadata());
   pb::FileDescriptor descriptor;
   descriptor.set_schema(message.SerializeAsString());
   descriptor.set_length(rows);
   return descriptor.SerializeAsString();
+}
+
+/// What can be read cannot always be written.
+Status CheckStorable(const arrow::Field& column, const arrow::Type& type) {
+  if (type.id == arrow::TypeId::kFixedSizeList && arrow::BitWidth(*type.children[0].type) < 8) {
+    return Unsupported("column " + column.name + " holds " + type.ToString() + ", which this Firn cannot store",
+                       "use a list instead of a fixed_size_list");
+  }
+  if (type.id == arrow::TypeId::kFixedSizeList) return {};
+  for (const arrow::Field& child : type.children) FIRN_CHECK(CheckStorable(column, *child.type));
+  return {};
 }
 
 bool MayHoldNoNulls(const arrow::Field& field) {
@@ -51,6 +63,30 @@ bool MayHoldNoNulls(const arrow::Field& field) {
 
 bool HoldsNulls(const arrow::Array& array) {
   return array.null_count() > 0 || std::ranges::any_of(array.data().children, HoldsNulls);
+}
+
+/// Whether values of one type can stand for the other's. What may be null is another matter: that is asked of the
+/// values.
+bool SameStorage(const arrow::Type& a, const arrow::Type& b) {
+  const auto parameters = [](const arrow::Type& type) {
+    return std::tie(type.id, type.unit, type.timezone, type.list_size, type.precision, type.scale);
+  };
+  if (parameters(a) != parameters(b)) return false;
+  const bool named = a.id == arrow::TypeId::kStruct;
+  return std::ranges::equal(a.children, b.children, [&](const arrow::Field& x, const arrow::Field& y) {
+    return (!named || x.name == y.name) && SameStorage(*x.type, *y.type);
+  });
+}
+
+/// The same values under the table's own type.
+arrow::Array Retyped(const arrow::Array& array, const arrow::TypePtr& type) {
+  if (arrow::Equal(array.type(), *type)) return array;
+  arrow::ArrayData data = array.data();
+  data.type = type;
+  for (std::size_t i = 0; i < data.children.size(); i++) {
+    data.children[i] = Retyped(data.children[i], type->children[i].type);
+  }
+  return arrow::Array(std::move(data));
 }
 
 /// A top-level column on its way into the file.
@@ -137,7 +173,7 @@ struct FileWriter::State {
         return InvalidArgument("column " + std::to_string(i + 1) + " of the batch is " + batch.schema->fields[i].name +
                                ", where the table has " + field.name);
       }
-      if (!arrow::Equal(array.type(), *field.type)) {
+      if (!SameStorage(array.type(), *field.type)) {
         return InvalidArgument("column " + field.name + " is of type " + field.type->ToString() + ", not " +
                                array.type().ToString());
       }
@@ -153,7 +189,7 @@ struct FileWriter::State {
   Status Append(const arrow::RecordBatch& batch, const Deadline& deadline) {
     for (std::size_t i = 0; i < columns.size(); i++) {
       PendingColumn& column = columns[i];
-      column.pieces.push_back(batch.columns[i]);
+      column.pieces.push_back(Retyped(batch.columns[i], column.field.type));
       column.bytes += arrow::SizeBytes(batch.columns[i]);
     }
     rows += static_cast<std::uint64_t>(batch.rows);
@@ -252,8 +288,7 @@ Result<FileWriter> FileWriter::Start(store::ObjectStore& store, std::string path
     if (field.parent_id != -1) continue;
     PendingColumn column;
     FIRN_TRY(column.field, ToArrow(schema, field));
-    // Once more the other way: what can be read cannot always be written.
-    FIRN_CHECK(FromArrow(arrow::Schema{{column.field}}));
+    FIRN_CHECK(CheckStorable(column.field, *column.field.type));
     for (const Field* leaf : LeavesOf(schema, field)) {
       state->leaf_ids.push_back(leaf->id);
       column.leaves.push_back(EmptyColumn());

@@ -26,13 +26,14 @@ std::string NewDataFileName(Random& random);
 class FileWriter {
  public:
   /// `schema` gives the field ids. `path` is the object's key in the store, `file_name` its name below data/.
+  /// Unsupported for fixed_size_lists of anything but whole-byte numbers.
   static Result<FileWriter> Start(store::ObjectStore& store, std::string path, std::string file_name,
                                   const Schema& schema, const WriterOptions& options, const Deadline& deadline);
   FileWriter(FileWriter&&) noexcept;
   FileWriter& operator=(FileWriter&&) noexcept;
   ~FileWriter();  // without Finish: nothing becomes visible
 
-  /// Columns must be the schema's, in order, with its types. InvalidArgument names the column when they are not, or
+  /// Columns must be the schema's, in order, with its types (which of their fields are nullable does not matter). InvalidArgument names the column when they are not, or
   /// when a non-nullable one holds a null.
   Status Append(const arrow::RecordBatch& batch, const Deadline& deadline);
   std::uint64_t rows() const;

@@ -151,8 +151,10 @@ arrow::TypePtr FromLogical(std::string_view text, int depth) {
 
 std::string Named(std::string_view prefix, std::string_view rest) { return std::string(prefix).append(rest); }
 
-// Items of a fixed_size_list are stored as one flat matrix, so they must be whole bytes.
-bool CanBeFixedListItem(const arrow::Type& item) { return arrow::BitWidth(item) >= 8; }
+// Lance has fixed_size_lists of anything but lists; of structs too, which Firn does not know.
+bool CanBeFixedListItem(const arrow::Type& item) {
+  return item.id == TypeId::kFixedSizeList || arrow::BitWidth(item) > 0;
+}
 
 }  // namespace
 
@@ -186,7 +188,9 @@ std::optional<std::string> LogicalFromArrow(const arrow::Type& type) {
     case TypeId::kFixedSizeList: {
       const arrow::Type& item = *type.children[0].type;
       if (type.list_size <= 0 || !CanBeFixedListItem(item)) return std::nullopt;
-      return "fixed_size_list:" + *LogicalFromArrow(item) + ":" + std::to_string(type.list_size);
+      const auto name = LogicalFromArrow(item);
+      if (!name) return std::nullopt;
+      return "fixed_size_list:" + *name + ":" + std::to_string(type.list_size);
     }
     case TypeId::kList:
       return type.children[0].type->id == TypeId::kStruct ? "list.struct" : "list";

@@ -72,7 +72,7 @@ Result<Manifest> FromMessage(const pb::Manifest& message) {
   } else if (!manifest.fragments.empty() && !manifest.fragments[0].files.empty()) {
     manifest.data_version = manifest.fragments[0].files[0].version;
   }
-  for (const auto& [key, value] : message.config()) manifest.config[key] = value;
+  manifest.config = MapFrom(message.config());
   for (const pb::BasePath& base : message.base_paths()) manifest.base_paths[base.id()] = base.path();
   manifest.writer = WriterFrom(message.writer_version());
   manifest.transaction_file = message.transaction_file();

@@ -68,7 +68,7 @@ Field FieldFromMessage(const pb::Field& message) {
   field.name = message.name();
   field.logical_type = message.logical_type();
   field.nullable = message.nullable();
-  for (const auto& [key, value] : message.metadata()) field.metadata[key] = value;
+  field.metadata = MapFrom(message.metadata());
   return field;
 }
 
@@ -164,6 +164,20 @@ std::string AssembleManifestObject(pb::Manifest message, std::optional<ByteSpan>
   return object;
 }
 
+std::map<std::string, std::string> MapFrom(const MapEntries& entries) {
+  std::map<std::string, std::string> map;
+  for (const pb::MapEntry& entry : entries) map[entry.key()] = entry.value();
+  return map;
+}
+
+void AddEntries(const std::map<std::string, std::string>& map, MapEntries& to) {
+  for (const auto& [key, value] : map) {
+    pb::MapEntry& entry = *to.Add();
+    entry.set_key(key);
+    entry.set_value(value);
+  }
+}
+
 pb::Field MessageOf(const Field& field) {
   pb::Field message;
   message.set_id(field.id);
@@ -172,12 +186,12 @@ pb::Field MessageOf(const Field& field) {
   message.set_logical_type(field.logical_type);
   message.set_nullable(field.nullable);
   message.set_encoding(EncodingHint(field.logical_type));
-  for (const auto& [key, value] : field.metadata) (*message.mutable_metadata())[key] = value;
+  AddEntries(field.metadata, *message.mutable_metadata());
   return message;
 }
 
 Result<Schema> SchemaFromMessages(const google::protobuf::RepeatedPtrField<pb::Field>& fields,
-                                  const google::protobuf::Map<std::string, std::string>& metadata) {
+                                  const MapEntries& metadata) {
   if (fields.size() > kMaxFields) {
     return Unsupported("the schema has " + std::to_string(fields.size()) + " fields; the limit is 16384");
   }
@@ -196,7 +210,7 @@ Result<Schema> SchemaFromMessages(const google::protobuf::RepeatedPtrField<pb::F
   if (schema.fields.size() != listed.size()) {
     return DataCorruption("the schema has fields whose parents are missing, or nested more than 64 levels deep");
   }
-  for (const auto& [key, value] : metadata) schema.metadata[key] = value;
+  schema.metadata = MapFrom(metadata);
   return schema;
 }
 

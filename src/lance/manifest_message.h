@@ -1,6 +1,7 @@
 #pragma once
 // Private to lance/: the manifest object's sections, and the messages in them as Firn's structs.
 
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -30,9 +31,13 @@ Result<ParsedManifest> ParseManifestObject(ByteSpan object, std::string_view obj
 std::string AssembleManifestObject(pb::Manifest message, std::optional<ByteSpan> index_section,
                                    std::string_view transaction);
 
+using MapEntries = google::protobuf::RepeatedPtrField<pb::MapEntry>;
+std::map<std::string, std::string> MapFrom(const MapEntries& entries);
+void AddEntries(const std::map<std::string, std::string>& map, MapEntries& to);
+
 pb::Field MessageOf(const Field& field);
 Result<Schema> SchemaFromMessages(const google::protobuf::RepeatedPtrField<pb::Field>& fields,
-                                  const google::protobuf::Map<std::string, std::string>& metadata);
+                                  const MapEntries& metadata);
 pb::DataFragment MessageOf(const Fragment& fragment);
 Result<Fragment> FragmentFromMessage(const pb::DataFragment& message);
 

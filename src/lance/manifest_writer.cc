@@ -65,7 +65,7 @@ void SetSchema(pb::Manifest& message, const Schema& schema) {
   message.clear_fields();
   for (const Field& field : schema.fields) *message.add_fields() = MessageOf(field);
   message.clear_schema_metadata();
-  for (const auto& [key, value] : schema.metadata) (*message.mutable_schema_metadata())[key] = value;
+  AddEntries(schema.metadata, *message.mutable_schema_metadata());
 }
 
 void Stamp(pb::Manifest& message, const VersionStamp& stamp) {
@@ -91,7 +91,7 @@ Result<std::string> EncodeFirstManifest(const VersionStamp& stamp, const Schema&
   message.mutable_data_format()->set_file_format("lance");
   message.mutable_data_format()->set_version(std::to_string(data_version.major) + "." +
                                              std::to_string(data_version.minor));
-  for (const auto& [key, value] : config) (*message.mutable_config())[key] = value;
+  AddEntries(config, *message.mutable_config());
   if (!config.empty()) message.set_writer_feature_flags(kFlagTableConfig);
   return AssembleManifestObject(std::move(message), std::nullopt, stamp.transaction);
 }

@@ -38,8 +38,8 @@ struct Schema {
 Result<arrow::SchemaPtr> ToArrow(const Schema& schema);
 /// One top-level field (with all below it).
 Result<arrow::Field> ToArrow(const Schema& schema, const Field& top_level);
-/// Ids are given depth-first from `first_id`. InvalidArgument for duplicate or empty names, Unsupported for types that
-/// the writer cannot store.
+/// Ids are given depth-first from `first_id`. InvalidArgument for duplicate, empty or dotted names, Unsupported for
+/// types that Lance does not have (the writer refuses a few that it has: see FileWriter::Start).
 Result<Schema> FromArrow(const arrow::Schema& schema, std::int32_t first_id = 0);
 /// The leaves below a top-level field in column order: lists and structs are walked, a fixed_size_list is a leaf.
 std::vector<const Field*> LeavesOf(const Schema& schema, const Field& top_level);

@@ -73,8 +73,8 @@ void AddOverwrite(const Schema& schema, const std::vector<Fragment>& fragments,
   pb::Transaction::Overwrite& overwrite = *message.mutable_overwrite();
   AddFragments(fragments, *overwrite.mutable_fragments());
   for (const Field& field : schema.fields) *overwrite.add_schema() = MessageOf(field);
-  for (const auto& [key, value] : schema.metadata) (*overwrite.mutable_schema_metadata())[key] = value;
-  for (const auto& [key, value] : config) (*overwrite.mutable_config_upsert_values())[key] = value;
+  AddEntries(schema.metadata, *overwrite.mutable_schema_metadata());
+  AddEntries(config, *overwrite.mutable_config_upsert_values());
 }
 
 }  // namespace

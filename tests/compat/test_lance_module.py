@@ -153,9 +153,11 @@ def test_both_go_on_with_the_table(writer, version):
     assert table.count_rows() == 600
 
 
-def test_we_append_to_a_table_of_theirs(writer):
-    table = writer.db.create_table("theirs", every_type(200))
-    version = "2.2" if writer_version(writer, "theirs") == "2.2" else "2.1"
+@pytest.mark.parametrize("version", ["2.1", "2.2"])
+def test_we_append_to_a_table_of_theirs(writer, version):
+    lance = pytest.importorskip("lance")
+    lance.write_dataset(every_type(200), f"{writer.folder}/theirs.lance", data_storage_version=version)
+    table = writer.open("theirs")
     writer.write("append", "theirs", every_type(100, first=200), version)
     table.checkout_latest()
     assert table.count_rows() == 300
@@ -163,9 +165,22 @@ def test_we_append_to_a_table_of_theirs(writer):
     same_values(every_type(100, first=200), table.search().where("id >= 200").limit(200).to_arrow())
 
 
-def writer_version(writer, table):
+@pytest.mark.parametrize("v2_names", [True, False])
+def test_tables_keep_their_stable_row_ids_and_their_manifest_names(writer, v2_names):
     lance = pytest.importorskip("lance")
-    return lance.dataset(f"{writer.folder}/{table}.lance").data_storage_version
+    path = f"{writer.folder}/theirs.lance"
+    lance.write_dataset(documents(0, 20), path, data_storage_version="2.1", enable_stable_row_ids=True, enable_v2_manifest_paths=v2_names)
+    writer.write("append", "theirs", documents(20, 10), repeats=1)
+    names = os.listdir(f"{path}/_versions")
+    assert sum(name.startswith("18446744") for name in names) == (2 if v2_names else 0), names
+    dataset = lance.dataset(path)
+    assert dataset.to_table(columns=["id"], with_row_id=True)["_rowid"].to_pylist() == list(range(30))
+    lance.write_dataset(documents(30, 5), path, mode="append")
+    dataset = lance.dataset(path)
+    dataset.delete("id = 3")
+    dataset.optimize.compact_files()
+    rows = lance.dataset(path).to_table(columns=["id"], with_row_id=True)
+    assert sorted(rows["_rowid"].to_pylist()) == sorted(rows["id"].to_pylist()) == [i for i in range(35) if i != 3]
 
 
 def test_lancedb_rebases_its_changes_over_ours(writer):
