@@ -47,7 +47,7 @@ Result<std::string> FindProgram() {
     if (::access(candidate.c_str(), X_OK) == 0) return candidate;
   }
   return NotFound("versitygw, the S3 server that these tests run against, is not installed",
-                  "Run `./dev deps`, or name the program in FIRN_VERSITYGW");
+                  "Run `./dev deps test` and name build/tools/versitygw in FIRN_VERSITYGW, or just run `./dev test`");
 }
 
 std::uint16_t FreePort() {
