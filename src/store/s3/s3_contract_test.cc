@@ -11,12 +11,12 @@ using testing::VersityGateway;
 std::unique_ptr<ObjectStore> OpenFresh(StoreOptions options, std::string_view prefix) {
   const auto bucket = VersityGateway::Shared()->MakeFreshBucket();
   if (!bucket) {
-    ADD_FAILURE() << bucket.error().ToString();
+    [&] { FAIL() << bucket.error().ToString(); }();
     return nullptr;
   }
   auto store = OpenS3(*bucket, prefix, options, testing::TestContext());
   if (!store) {
-    ADD_FAILURE() << store.error().ToString();
+    [&] { FAIL() << store.error().ToString(); }();
     return nullptr;
   }
   return *std::move(store);
