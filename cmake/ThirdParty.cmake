@@ -1,7 +1,7 @@
 # Libraries we did not write: Debian's packages, linked static, and two source packages that `./dev deps` unpacks under
 # third_party/ (not committed) after checking their SHA-256.
 set(FIRN_THIRD_PARTY ${CMAKE_SOURCE_DIR}/third_party)
-if(NOT EXISTS ${FIRN_THIRD_PARTY}/nanoarrow OR NOT EXISTS ${FIRN_THIRD_PARTY}/simdjson)
+if(NOT EXISTS ${FIRN_THIRD_PARTY}/croaring OR NOT EXISTS ${FIRN_THIRD_PARTY}/simdjson)
   message(FATAL_ERROR "third_party/ is incomplete: run `./dev deps` first")
 endif()
 
@@ -47,26 +47,6 @@ add_library(simdjson STATIC ${FIRN_THIRD_PARTY}/simdjson/simdjson.cpp)
 target_include_directories(simdjson SYSTEM PUBLIC ${FIRN_THIRD_PARTY}/simdjson)
 target_compile_options(simdjson PRIVATE -w -O2)
 target_compile_definitions(simdjson PUBLIC SIMDJSON_EXCEPTIONS=0)
-
-# nanoarrow with its IPC extension and the flatcc runtime that it carries.
-set(na ${FIRN_THIRD_PARTY}/nanoarrow/subprojects/arrow-nanoarrow/src)
-file(GLOB flatcc ${FIRN_THIRD_PARTY}/nanoarrow/subprojects/flatcc-*)
-set(NANOARROW_VERSION 0.9.0)
-set(NANOARROW_VERSION_MAJOR 0)
-set(NANOARROW_VERSION_MINOR 9)
-set(NANOARROW_VERSION_PATCH 0)
-set(NANOARROW_NAMESPACE_DEFINE "#define NANOARROW_NAMESPACE Firn")
-configure_file(${na}/nanoarrow/nanoarrow_config.h.in ${CMAKE_BINARY_DIR}/nanoarrow/nanoarrow/nanoarrow_config.h @ONLY)
-set(nn ${na}/nanoarrow)
-add_library(nanoarrow STATIC
-  ${nn}/common/array.c ${nn}/common/schema.c ${nn}/common/array_stream.c ${nn}/common/utils.c
-  ${nn}/ipc/codecs.c ${nn}/ipc/decoder.c ${nn}/ipc/encoder.c ${nn}/ipc/reader.c ${nn}/ipc/writer.c
-  ${flatcc}/src/runtime/builder.c ${flatcc}/src/runtime/emitter.c ${flatcc}/src/runtime/verifier.c ${flatcc}/src/runtime/refmap.c)
-target_include_directories(nanoarrow SYSTEM PUBLIC
-  ${CMAKE_BINARY_DIR}/nanoarrow ${CMAKE_BINARY_DIR}/nanoarrow/nanoarrow ${na} ${nn} ${flatcc}/include)
-target_compile_definitions(nanoarrow PUBLIC NANOARROW_IPC_WITH_ZSTD NANOARROW_IPC_WITH_LZ4)
-target_compile_options(nanoarrow PRIVATE -w -O2 -std=c11)
-target_link_libraries(nanoarrow PUBLIC zstd_static lz4_static)
 
 # Lance's messages: our own .proto files with Lance's field numbers, generated at build time.
 find_program(PROTOC protoc REQUIRED)

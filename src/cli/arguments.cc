@@ -5,6 +5,7 @@
 
 #include "cli/completions.h"
 #include "cli/version.h"
+#include "server/config.h"
 
 namespace firn::cli {
 namespace {
@@ -157,25 +158,14 @@ void AddSmall(CLI::App& app, Command& command) {
 void AddServe(CLI::App& app, Command& command) {
   auto* sub = app.add_subcommand("serve", "Serve the tables over HTTP");
   auto args = std::make_shared<ServeCommand>();
-  const auto setting = [&](const char* flag, const char* name, const char* help) {
-    sub->add_option_function<std::string>(flag, [args, name](const std::string& value) { args->settings.emplace_back(name, value); }, help);
-  };
-  setting("--port", "port", "Port to listen on (PORT; 0 picks a free one; default 8080)");
-  setting("--host", "host", "Address to listen on (default 127.0.0.1)");
-  setting("--keys-file", "keys_file", "API keys with their scopes; without one the server is open");
-  setting("--max-body-bytes", "max_body_bytes", "Largest request body");
-  setting("--request-timeout-ms", "request_timeout_ms", "Time a request may take");
-  sub->add_option_function<std::vector<std::string>>(
-         "--set",
-         [args](const std::vector<std::string>& values) {
-           for (const std::string& value : values) {
-             const std::size_t equals = value.find('=');
-             if (equals == std::string::npos || equals == 0) throw CLI::ValidationError("--set", "wants NAME=VALUE, not " + value);
-             args->settings.emplace_back(value.substr(0, equals), value.substr(equals + 1));
-           }
-         },
-         "NAME=VALUE: any setting that --print-config lists (repeatable)")
-      ->type_name("NAME=VALUE");
+  // Every setting is a flag, but secrets, and those that all commands have.
+  for (const server::Setting& setting : server::Settings()) {
+    const std::string flag = "--" + std::string(setting.flag);
+    if (setting.secret || app.get_option_no_throw(flag) != nullptr) continue;
+    sub->add_option_function<std::string>(
+        flag, [args, name = std::string(setting.flag)](const std::string& value) { args->settings.emplace_back(name, value); },
+        std::string(setting.help));
+  }
   sub->add_option("--config", args->config_file, "TOML file with settings");
   sub->add_flag("--print-config", args->print_config, "Print every setting, its value and where that came from, and exit");
   sub->footer(R"(
@@ -203,7 +193,7 @@ void AddCommon(CLI::App& app, CommonOptions& common) {
   app.add_option("--region", common.region, "S3 region (default: AWS_REGION, AWS_DEFAULT_REGION, us-east-1)");
   app.add_option("--timeout", common.timeout_s, "Give up after so many seconds (default: never)")->type_name("SECONDS");
   app.add_option("--threads", common.threads, "Threads to compute with (default: one per core)");
-  app.add_option("--log-level", common.log_level, "debug, info, warn, error or off, to standard error")->envname("LOG_LEVEL")->capture_default_str();
+  app.add_option("--log-level", common.log_level, "debug, info, warn, error or off, to standard error (LOG_LEVEL; default: warn, of serve: info)");
   app.add_flag("--json", common.json, "Print JSON for programs");
   app.add_flag("-q,--quiet", common.quiet, "No progress and no remarks");
   app.add_flag("--no-fsync", common.no_fsync, "On a folder: faster writes that a power cut may lose");

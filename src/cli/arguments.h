@@ -17,7 +17,7 @@ struct CommonOptions {
   std::string db;          // --db, FIRN_DB; "" = the default of the command
   std::string endpoint;    // --endpoint
   std::string region;      // --region
-  std::string log_level = "warn";
+  std::string log_level;   // --log-level; "" = LOG_LEVEL, else the default of the command
   double timeout_s = 0;    // 0 = none
   std::size_t threads = 0;
   bool json = false;

@@ -21,6 +21,9 @@ Status RunServe(Session& session, const ServeCommand& command) {
   for (const auto& [name, value] : {std::pair{"db", options.db}, {"endpoint", options.endpoint}, {"region", options.region}, {"config", command.config_file}}) {
     if (!value.empty()) sources.flags[name] = value;
   }
+  if (!options.log_level.empty()) sources.flags["log-level"] = options.log_level;
+  if (options.threads > 0) sources.flags["threads"] = std::to_string(options.threads);
+  if (options.no_fsync) sources.flags["fsync"] = "false";
   FIRN_TRY(const server::ResolvedConfig resolved, server::ResolveConfig(sources));
   if (command.print_config) {
     std::fputs(server::PrintConfig(resolved).c_str(), stdout);

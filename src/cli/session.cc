@@ -14,6 +14,13 @@ Deadline DeadlineOf(const CommonOptions& options) {
   return Deadline::After(SystemClock(), std::chrono::duration_cast<Duration>(std::chrono::duration<double>(options.timeout_s)));
 }
 
+/// --log-level, else LOG_LEVEL, else warnings only.
+Result<LogLevel> LevelOf(const CommonOptions& options) {
+  if (!options.log_level.empty()) return ParseLogLevel(options.log_level);
+  const char* environment = std::getenv("LOG_LEVEL");
+  return environment == nullptr || *environment == '\0' ? LogLevel::kWarn : ParseLogLevel(environment);
+}
+
 void PrintError(const Error& error, bool json) {
   std::string text;
   if (json) {
@@ -50,7 +57,7 @@ struct RunCommand {
 }  // namespace
 
 Session::Session(CommonOptions options)
-    : options_(std::move(options)), log_(ParseLogLevel(options_.log_level).value_or(LogLevel::kWarn)), deadline_(DeadlineOf(options_)) {}
+    : options_(std::move(options)), log_(LevelOf(options_).value_or(LogLevel::kWarn)), deadline_(DeadlineOf(options_)) {}
 
 std::string Session::database() const { return options_.db.empty() ? "./firn-data" : options_.db; }
 
@@ -88,7 +95,7 @@ int Main(int argc, const char* const* argv) {
   }
   auto& arguments = std::get<Arguments>(parsed);
   const bool json = arguments.common.json;
-  if (const auto level = ParseLogLevel(arguments.common.log_level); !level) {
+  if (const auto level = LevelOf(arguments.common); !level) {
     PrintError(level.error(), json);
     return InfoOf(level.error().kind).exit_code;
   }

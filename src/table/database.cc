@@ -28,8 +28,9 @@ Error NoSuchTable(std::string_view name, const Error& error) {
 /// Writes batches into as many data files as the limits ask for. Files of a failed write stay behind, unseen by any version.
 class RowWriter {
  public:
-  RowWriter(const Environment& environment, std::string root, const lance::Schema& schema, const WriteOptions& options, const Deadline& deadline)
-      : environment_(environment), root_(std::move(root)), schema_(schema), options_(options), deadline_(deadline) {}
+  RowWriter(const Environment& environment, std::string root, const lance::Schema& schema, lance::FileVersion version,
+            const WriteOptions& options, const Deadline& deadline)
+      : environment_(environment), root_(std::move(root)), schema_(schema), version_(version), options_(options), deadline_(deadline) {}
 
   Status Append(const arrow::RecordBatch& batch) {
     for (std::int64_t row = 0; row < batch.rows;) {
@@ -60,10 +61,10 @@ class RowWriter {
 
  private:
   Status StartFile() {
-    std::string name = environment_.random.Uuid();
-    std::erase(name, '-');
-    name += ".lance";
-    FIRN_TRY(file_, lance::FileWriter::Start(environment_.store, root_ + "/data/" + name, name, schema_, {}, deadline_));
+    const std::string name = lance::NewDataFileName(environment_.random);
+    lance::WriterOptions options;
+    options.version = version_;
+    FIRN_TRY(file_, lance::FileWriter::Start(environment_.store, root_ + "/data/" + name, name, schema_, options, deadline_));
     return {};
   }
   Status FinishFile() {
@@ -76,6 +77,7 @@ class RowWriter {
   const Environment& environment_;
   const std::string root_;
   const lance::Schema& schema_;
+  const lance::FileVersion version_;
   const WriteOptions& options_;
   const Deadline& deadline_;
   std::optional<lance::FileWriter> file_;
@@ -174,11 +176,13 @@ Result<AppendResult> Database::Create(std::string_view name, arrow::BatchSource&
   const arrow::SchemaPtr schema = rows.schema();
   FIRN_CHECK(CheckTableSchema(*schema));
   FIRN_TRY(const lance::Schema lance_schema, lance::FromArrow(*schema));
-  RowWriter writer(environment_, root, lance_schema, options, deadline);
+  // All files of a table are of one version, and a table keeps the one that it was made with.
+  const lance::FileVersion version = existing ? existing->data_version : lance::FileVersion{};
+  RowWriter writer(environment_, root, lance_schema, version, options, deadline);
   FIRN_TRY(std::vector<lance::Fragment> fragments, WriteRows(rows, schema, writer));
 
   const lance::CommitContext context{environment_.store, environment_.clock, environment_.random, root};
-  lance::Operation operation = lance::CreateTable{lance_schema, fragments, {}, {}};
+  lance::Operation operation = lance::CreateTable{lance_schema, fragments, version, {}};
   if (existing) operation = lance::ReplaceTable{lance_schema, std::move(fragments)};
   Result<lance::Manifest> committed = lance::Commit(context, existing ? &*existing : nullptr, operation, deadline);
   if (!committed && committed.error().kind == ErrorKind::kAlreadyExists && mode == CreateMode::kExistOk) {
@@ -197,7 +201,7 @@ Result<AppendResult> Database::Append(std::string_view name, arrow::BatchSource&
   FIRN_CHECK(lance::CheckReadable(*base, name));
   FIRN_CHECK(lance::CheckWritable(*base, name));
   FIRN_TRY(const arrow::SchemaPtr schema, lance::ToArrow(base->schema));
-  RowWriter writer(environment_, root, base->schema, options, deadline);
+  RowWriter writer(environment_, root, base->schema, base->data_version, options, deadline);
   FIRN_TRY(std::vector<lance::Fragment> fragments, WriteRows(rows, schema, writer));
   if (fragments.empty()) return AppendResult{base->version, 0};
   FIRN_TRY(const std::uint64_t version, group_commit_->Append(root, *base, std::move(fragments), deadline));

@@ -11,6 +11,8 @@ namespace {
 /// Above this share of matching rows a window is read whole and the rows are picked in memory.
 constexpr std::uint64_t kDenseDivisor = 4;
 
+constexpr std::size_t kMaxTakeBytes = 2'000'000'000;
+
 std::vector<std::string> AllColumns(const arrow::Schema& schema) {
   std::vector<std::string> names;
   for (const arrow::Field& field : schema.fields) names.push_back(field.name);
@@ -35,6 +37,12 @@ arrow::RecordBatch Finish(arrow::RecordBatch batch, const arrow::SchemaPtr& sche
     batch.columns.push_back(arrow::Array(std::move(data)));
   }
   return batch;
+}
+
+std::size_t SizeOf(const arrow::RecordBatch& batch) {
+  std::size_t bytes = 0;
+  for (const arrow::Array& column : batch.columns) bytes += arrow::SizeBytes(column);
+  return bytes;
 }
 
 /// Physical offsets of the rows of one read, batch by batch.
@@ -210,6 +218,11 @@ Result<arrow::RecordBatch> Snapshot::Take(std::span<const lance::RowAddress> add
   for (arrow::RecordBatch& piece : pieces) piece.schema = plain;
   FIRN_TRY(arrow::RecordBatch rows, arrow::Concat(plain, pieces));
   if (!std::ranges::equal(sorted, addresses)) {
+    // Repeats could make a 32-bit column overflow.
+    const std::size_t repeats = (addresses.size() + sorted.size() - 1) / sorted.size();
+    if (SizeOf(rows) > kMaxTakeBytes / repeats) {
+      return ResourceExhausted("the rows asked for are more than 2 GB", "Ask for fewer rows, or fewer columns");
+    }
     std::vector<std::int64_t> order;
     order.reserve(addresses.size());
     for (const lance::RowAddress address : addresses) order.push_back(std::ranges::lower_bound(sorted, address) - sorted.begin());

@@ -84,7 +84,7 @@ BAD = [
     ("POST", "/tables", {"name": "a/b", "data": ROWS}, 400),
     ("POST", "/tables", {"name": "..", "data": ROWS}, 400),
     ("POST", "/tables", {"name": "x"}, 400),
-    ("POST", "/tables", {"name": "x", "data": [{"v": [1, 2]}, {"v": [1]}]}, 400),
+    ("POST", "/tables", {"name": "x", "data": [{"vector": [1, 2]}, {"vector": [1]}]}, 400),
     ("POST", "/tables", {"name": "docs", "data": ROWS}, 409),
     ("POST", "/search", {"table": "none", "query_vector": [1, 0], "limit": 1}, 404),
     ("POST", "/search", {"table": "docs", "query_vector": [1, 0, 0], "limit": 1}, 400),
@@ -195,7 +195,7 @@ def test_sigterm_lets_running_requests_finish(folder_db):
 
 def test_config_comes_from_flag_then_env_then_file(folder_db, tmp_path, firn):
     config = tmp_path / "firn.toml"
-    config.write_text("[server]\nport = 7001\nmax_body_bytes = 1234567\n")
+    config.write_text("[server]\nport = 7001\n[limits]\nbody_bytes = 1234567\n")
     env = {"PORT": "7002", "AWS_SECRET_ACCESS_KEY": "very-secret", "AWS_ACCESS_KEY_ID": "id", "LANCEDB_BUCKET": "lake", "LOG_LEVEL": "warn"}
     text = firn.run("serve", "--config", config, "--print-config", env=env).stdout
     assert "7002" in text and "1234567" in text and "s3://lake" in text

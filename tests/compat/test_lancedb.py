@@ -71,7 +71,8 @@ def test_an_older_lancedb_reads_what_firn_wrote_and_the_other_way_round(folder_d
         actual = db.open_table("types").to_arrow()
         for name in expected.column_names:
             assert actual[name].to_pylist() == expected[name].to_pylist(), name
-        db.create_table("theirs", expected)
+        db.create_table("theirs", expected, storage_options={"new_table_data_storage_version": "2.1"})
+        db.create_table("default", expected)
         db.open_table("types").add(expected.slice(0, 10))
         db.open_table("types").delete("id = 5")
         print(lancedb.__version__)
@@ -80,6 +81,8 @@ def test_an_older_lancedb_reads_what_firn_wrote_and_the_other_way_round(folder_d
     )
     assert out.startswith("0.30"), out
     same_values(data, folder_db.rows("theirs"))
+    code, words = folder_db.fails("rows", "default")
+    assert code == 11 and "file format 2.0" in words, "that release's default is a format before ours: said, with the way out"
     assert folder_db.rows("types").num_rows == 308
     folder_db.load("types", data.slice(0, 3))
     older("import lancedb; assert lancedb.connect(uri).open_table('types').count_rows() == 311", uri=folder_db.uri)
@@ -199,7 +202,7 @@ def test_overwrite_keeps_history_for_both(folder_db):
 def test_what_firn_cannot_read_it_refuses_with_a_sentence(folder_db):
     lance.write_dataset(documents(0, 5), f"{folder_db.uri}/old.lance", data_storage_version="legacy")
     code, words = folder_db.fails("rows", "old")
-    assert code == 11 and "0." in words, words
+    assert code == 11 and "file format 0." in words, words
 
 
 def test_firn_uses_vectors_of_an_indexed_table(folder_db):
