@@ -62,7 +62,8 @@ struct FileMetadataCache::Entries {
     const auto found = by_key_.find(key);
     if (found == by_key_.end()) return nullptr;
     recent_.splice(recent_.begin(), recent_, found->second);
-    return std::get<Pointer>(found->second->value);
+    const auto* value = std::get_if<Pointer>(&found->second->value);
+    return value == nullptr ? nullptr : *value;
   }
 
   void Put(std::string key, Value value, std::size_t size_bytes) {

@@ -1,6 +1,7 @@
 #include "lance/fragment_reader.h"
 
 #include <algorithm>
+#include <iterator>
 #include <new>
 #include <set>
 #include <stdexcept>
@@ -25,7 +26,7 @@ struct PageTask {
   std::size_t page;
   bool had_index;
   std::unique_ptr<PageReader> reader;
-  arrow::Array rows;
+  std::vector<arrow::Array> rows;
 };
 
 struct LeafTask {
@@ -35,8 +36,9 @@ struct LeafTask {
   ColumnPtr column;
   Buffer message;  // the column's metadata, until it is parsed
   std::vector<std::unique_ptr<PageTask>> pages;
-  std::size_t current_page = 0;  // of the batch that is put together
-  std::int64_t current_row = 0;  // where it begins, among the selected rows
+  std::vector<arrow::Array> pieces;  // what its pages decoded to
+  std::size_t current_piece = 0;     // of the batch that is put together
+  std::int64_t current_row = 0;      // where it begins, among the selected rows
 };
 
 struct ColumnTask {
@@ -231,6 +233,7 @@ class FragmentsReader {
       auto next = rows.begin();
       for (std::size_t i = 0; i < leaf.column->pages.size() && next != rows.end(); i++) {
         const ColumnPage& page = leaf.column->pages[i];
+        if (page.rows == 0) continue;
         const std::uint64_t end = page.first_row + page.rows;
         std::vector<RowSelection::Range> inside;
         for (auto range = next; range != rows.end() && range->begin < end; ++range) {
@@ -283,7 +286,7 @@ class FragmentsReader {
       PageTask& task = *page_tasks_[i];
       FIRN_CHECK(deadline_.Check("decoding pages"));
       try {
-        Result<arrow::Array> rows = task.reader->Decode();
+        Result<std::vector<arrow::Array>> rows = task.reader->Decode();
         if (!rows) return std::move(rows).error().In(Place(task));
         task.rows = *std::move(rows);
       } catch (const std::bad_alloc&) {
@@ -313,15 +316,17 @@ class FragmentsReader {
     return all;
   }
 
-  /// Batches end where any leaf's page ends.
+  /// Batches end where any leaf's page, or part of one, ends.
   Result<std::vector<arrow::RecordBatch>> AssembleFragment(FragmentTask& fragment) {
     const auto rows = static_cast<std::int64_t>(fragment.read->rows.Count());
     std::set<std::int64_t> ends;
     if (rows > 0) ends.insert(rows);
-    for (const ColumnTask& column : fragment.columns) {
-      for (const LeafTask& leaf : column.leaves) {
+    for (ColumnTask& column : fragment.columns) {
+      for (LeafTask& leaf : column.leaves) {
+        for (const auto& page : leaf.pages)
+          std::move(page->rows.begin(), page->rows.end(), std::back_inserter(leaf.pieces));
         std::int64_t end = 0;
-        for (const auto& page : leaf.pages) ends.insert(end += page->rows.length());
+        for (const arrow::Array& piece : leaf.pieces) ends.insert(end += piece.length());
         if (end != rows)
           return DataCorruption(Place(leaf) + ": its pages have " + std::to_string(end) + " of " +
                                 std::to_string(rows) + " rows");
@@ -342,15 +347,15 @@ class FragmentsReader {
     return batches;
   }
 
-  /// Rows [begin, end) of a column; they lie in one page of each leaf, and after those of the batch before.
+  /// Rows [begin, end) of a column; they lie in one piece of each leaf, and after those of the batch before.
   static Result<arrow::Array> AssembleColumn(ColumnTask& column, std::int64_t begin, std::int64_t end) {
     std::vector<const Leaf*> leaves;
     std::vector<arrow::Array> arrays;
     for (LeafTask& leaf : column.leaves) {
-      while (begin >= leaf.current_row + leaf.pages[leaf.current_page]->rows.length()) {
-        leaf.current_row += leaf.pages[leaf.current_page++]->rows.length();
+      while (begin >= leaf.current_row + leaf.pieces[leaf.current_piece].length()) {
+        leaf.current_row += leaf.pieces[leaf.current_piece++].length();
       }
-      const arrow::Array& rows = leaf.pages[leaf.current_page]->rows;
+      const arrow::Array& rows = leaf.pieces[leaf.current_piece];
       const std::int64_t from = begin - leaf.current_row;
       arrays.push_back(from == 0 && end - begin == rows.length() ? rows : rows.Slice(from, end - begin));
       leaves.push_back(&leaf.leaf);
@@ -403,6 +408,8 @@ Result<std::vector<std::vector<arrow::RecordBatch>>> ReadFragments(const ReadCon
   try {
     return FragmentsReader(context, reads, columns, deadline).Run();
   } catch (const std::bad_alloc&) {
+    return ResourceExhausted("no memory for the rows of " + context.root, "read fewer rows at once");
+  } catch (const std::length_error&) {
     return ResourceExhausted("no memory for the rows of " + context.root, "read fewer rows at once");
   }
 }

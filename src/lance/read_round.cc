@@ -8,6 +8,12 @@ namespace {
 
 std::uint64_t End(const ByteRange& range) { return range.offset + range.length; }
 
+/// True when `next`, which begins no earlier, is read together with `run`.
+bool Joins(const ByteRange& run, const ByteRange& next) {
+  if (End(next) <= End(run)) return true;
+  return next.offset <= End(run) + ReadRound::kMaxGapBytes && End(next) - run.offset <= ReadRound::kPartBytes;
+}
+
 /// Parts of one read that lie side by side in memory (a mapped file) are one view; others are copied together.
 Buffer Join(std::vector<Buffer> parts) {
   if (parts.size() == 1) return std::move(parts[0]);
@@ -62,8 +68,7 @@ Status ReadRound::Run(const Deadline& deadline) {
   std::vector<Run> runs;
   for (std::size_t i = 0; i < wishes_.size(); i++) {
     const Wish& wish = wishes_[i];
-    if (!runs.empty() && *wishes_[runs.back().first_wish].key == *wish.key &&
-        wish.range.offset <= End(runs.back().range) + kMaxGapBytes) {
+    if (!runs.empty() && *wishes_[runs.back().first_wish].key == *wish.key && Joins(runs.back().range, wish.range)) {
       Run& run = runs.back();
       run.range.length = std::max(End(run.range), End(wish.range)) - run.range.offset;
       run.end_wish = i + 1;

@@ -36,7 +36,7 @@ class ConstantReader final : public PageReader {
     return {};
   }
 
-  Result<arrow::Array> Decode() override {
+  Result<std::vector<arrow::Array>> Decode() override {
     Items rep = Items::Fixed(2);
     Items def = Items::Fixed(2);
     FIRN_CHECK(DecodeLevels(layout_.rep, layout_.rep_values, rep_bytes_.bytes(), rep));
@@ -63,7 +63,7 @@ class ConstantReader final : public PageReader {
     const Levels levels{{rep.ValuesAs<std::uint16_t>(), rep.count}, {def.ValuesAs<std::uint16_t>(), def.count}, slots};
     const std::uint64_t rows = all_rows ? read_.page.rows : slots;
     FIRN_TRY(arrow::Array array, Nest(read_.path, read_.page.layout.layers, levels, items.Finish(), rows));
-    return all_rows ? GatherRows(array, read_.rows) : array;
+    return std::vector<arrow::Array>{all_rows ? GatherRows(array, read_.rows) : array};
   }
 
  private:

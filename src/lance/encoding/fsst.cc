@@ -1,5 +1,6 @@
 #include "lance/encoding/fsst.h"
 
+#include <bit>
 #include <cstring>
 
 namespace firn::lance {
@@ -27,11 +28,36 @@ Result<FsstTable> FsstTable::Parse(ByteSpan table) {
 std::uint8_t* FsstTable::Decode(ByteSpan coded, std::uint8_t* out) const {
   const std::uint8_t* at = coded.data();
   const std::uint8_t* const end = at + coded.size();
+  // Four codes at a time while none of them is an escape: which symbol comes next is not worth a branch each.
+  while (end - at >= 4) {
+    const auto codes = LoadLe<std::uint32_t>(at);
+    const std::uint32_t escapes = (codes & 0x80808080U) & ((((~codes) & 0x7F7F7F7FU) + 0x7F7F7F7FU) ^ 0x80808080U);
+    const int before_escape = escapes == 0 ? 4 : std::countr_zero(escapes) / 8;
+    switch (before_escape) {
+      case 4:
+        Put(*at++, out);
+        [[fallthrough]];
+      case 3:
+        Put(*at++, out);
+        [[fallthrough]];
+      case 2:
+        Put(*at++, out);
+        [[fallthrough]];
+      case 1:
+        Put(*at++, out);
+        [[fallthrough]];
+      default:
+        break;
+    }
+    if (escapes == 0) continue;
+    if (end - at < 2) break;
+    *out++ = at[1];
+    at += 2;
+  }
   while (at < end) {
     const std::uint8_t code = *at++;
     if (code != kEscape) {
-      std::memcpy(out, &symbols_[code], 8);
-      out += lengths_[code];
+      Put(code, out);
     } else {
       if (at == end) return nullptr;
       *out++ = *at++;

@@ -26,6 +26,11 @@ class FsstTable {
   std::uint8_t* Decode(ByteSpan coded, std::uint8_t* out) const;
 
  private:
+  void Put(std::uint8_t code, std::uint8_t*& out) const {
+    std::memcpy(out, &symbols_[code], 8);
+    out += lengths_[code];
+  }
+
   bool compressed_ = false;
   std::array<std::uint64_t, 256> symbols_{};
   std::array<std::uint8_t, 256> lengths_{};

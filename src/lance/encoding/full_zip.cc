@@ -34,6 +34,7 @@ class FullZipReader final : public PageReader {
     control_bytes_ = level_bits == 0 ? 0 : level_bits <= 8 ? 1 : level_bits <= 16 ? 2 : 4;
     has_lengths_ = layout_.length_bits != 0;
     if (!has_lengths_) value_bytes_ = layout_.value_bits / 8;
+    plain_ = control_bytes_ == 0 && !has_lengths_ && IsPlain();
     needs_index_ = (has_lengths_ || max_rep_ > 0) && !read_.WholePage();
     if (read_.index) known_ = std::dynamic_pointer_cast<const FullZipIndex>(read_.index);
   }
@@ -76,6 +77,10 @@ class FullZipReader final : public PageReader {
 
   Status RequestValues(PageFetch& fetch) override {
     const ByteRange& items = read_.page.buffers[0];
+    if (plain_) {
+      RequestPlain(fetch);
+      return {};
+    }
     if (read_.WholePage()) {
       parts_.resize(1);
       fetch.Add(WholeItems(), &parts_[0]);
@@ -95,7 +100,7 @@ class FullZipReader final : public PageReader {
     return {};
   }
 
-  Result<arrow::Array> Decode() override {
+  Result<std::vector<arrow::Array>> Decode() override {
     if (parts_.empty()) {
       Learn();
       for (std::size_t i = 0; i < read_.rows.size(); i++) {
@@ -105,14 +110,12 @@ class FullZipReader final : public PageReader {
     }
     std::uint64_t rows = 0;
     for (const RowSelection::Range& range : read_.rows) rows += range.end - range.begin;
-    if (control_bytes_ == 0 && !has_lengths_ && IsPlain()) {
-      FIRN_TRY(arrow::Array items, PlainValues(rows));
-      return Nest(read_.path, read_.page.layout.layers, {{}, {}, rows}, std::move(items), rows);
-    }
+    if (plain_) return DecodePlain(rows);
     FIRN_TRY(Items items, Items::For(read_.path.leaf()));
     for (const Buffer& part : parts_) FIRN_CHECK(DecodeItems(part.bytes(), items));
     const Levels levels{rep_, def_, slots_};
-    return Nest(read_.path, read_.page.layout.layers, levels, items.Finish(), rows);
+    FIRN_TRY(arrow::Array array, Nest(read_.path, read_.page.layout.layers, levels, items.Finish(), rows));
+    return std::vector<arrow::Array>{std::move(array)};
   }
 
   PageIndexPtr LearntIndex() const override { return known_; }
@@ -184,18 +187,44 @@ class FullZipReader final : public PageReader {
     return encoding->kind == Encoding::Kind::kFlat && bits >= 8 && bits == static_cast<std::int64_t>(encoding->bits);
   }
 
-  /// A view of the store's bytes when they are one run at a fit address, else one copy.
-  Result<arrow::Array> PlainValues(std::uint64_t rows) const {
-    Buffer values;
-    if (parts_.size() == 1) {
-      values = parts_[0];
-    } else {
+  /// Long runs in parts of whole rows, each of which can be handed out as it comes.
+  void RequestPlain(PageFetch& fetch) {
+    const std::uint64_t part_rows = std::max<std::uint64_t>(1, ReadRound::kPartBytes / value_bytes_);
+    std::vector<ByteRange> ranges;
+    for (const RowSelection::Range& range : read_.rows) {
+      for (std::uint64_t row = range.begin; row < range.end; row += part_rows) {
+        const std::uint64_t rows = std::min(part_rows, range.end - row);
+        ranges.push_back({read_.page.buffers[0].offset + row * value_bytes_, rows * value_bytes_});
+      }
+    }
+    parts_.resize(ranges.size());
+    for (std::size_t i = 0; i < ranges.size(); i++) fetch.Add(ranges[i], &parts_[i]);
+  }
+
+  /// Views of the store's bytes when the rows are one run; scattered rows are copied together.
+  Result<std::vector<arrow::Array>> DecodePlain(std::uint64_t rows) {
+    if (read_.rows.size() > 1) {
       ByteBlock joined;
       joined.Reserve(rows * value_bytes_);
       for (const Buffer& part : parts_) joined.Append(part.bytes());
-      values = joined.Finish();
+      parts_ = {joined.Finish()};
     }
-    if (values.size() != rows * value_bytes_) return DataCorruption("a full-zip page ends early");
+    std::vector<arrow::Array> arrays;
+    std::uint64_t total = 0;
+    for (Buffer& part : parts_) {
+      const std::uint64_t part_rows = part.size() / value_bytes_;
+      FIRN_TRY(arrow::Array array, Nest(read_.path, read_.page.layout.layers, {{}, {}, part_rows},
+                                        PlainValues(std::move(part)), part_rows));
+      arrays.push_back(std::move(array));
+      total += part_rows;
+    }
+    if (total != rows) return DataCorruption("a full-zip page ends early");
+    return arrays;
+  }
+
+  /// Copied only when the address does not suit the type.
+  arrow::Array PlainValues(Buffer values) const {
+    const auto rows = static_cast<std::int64_t>(values.size() / value_bytes_);
     const arrow::Type* type = read_.path.leaf().get();
     while (type->id == arrow::TypeId::kFixedSizeList) type = type->children[0].type.get();
     const std::int64_t width = arrow::BitWidth(*type) / 8;
@@ -205,7 +234,7 @@ class FullZipReader final : public PageReader {
       aligned.Append(values.bytes());
       values = aligned.Finish();
     }
-    return PlainArray(read_.path.leaf(), static_cast<std::int64_t>(rows), values);
+    return PlainArray(read_.path.leaf(), rows, values);
   }
 
   static arrow::Array PlainArray(const arrow::TypePtr& type, std::int64_t length, const Buffer& values) {
@@ -268,6 +297,7 @@ class FullZipReader final : public PageReader {
   std::uint64_t start_bytes_ = 0;  // of an entry of the repetition index
   bool has_lengths_ = false;
   bool needs_index_ = false;
+  bool plain_ = false;  // the bytes of the items are Arrow's already
   std::shared_ptr<const FullZipIndex> known_;
   Buffer row_starts_;
   std::vector<Buffer> partial_starts_;  // a range's entries each

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string>
 
+#include "lance/encoding/dictionary.h"
 #include "lance/encoding/values.h"
 
 namespace firn::lance {
@@ -133,7 +134,7 @@ class MiniBlockReader final : public PageReader {
     return {};
   }
 
-  Result<arrow::Array> Decode() override {
+  Result<std::vector<arrow::Array>> Decode() override {
     FIRN_CHECK(LearnIndex());
     if (fetched_whole_) {
       runs_ = whole_ ? std::vector<ChunkRun>{{0, known_->chunks.size()}} : ChunksOf(known_->chunks, read_.rows);
@@ -178,7 +179,7 @@ class MiniBlockReader final : public PageReader {
     const Levels all{levels(decoded.rep), levels(decoded.def), decoded.slots};
     FIRN_TRY(const arrow::Array array,
              Nest(read_.path, read_.page.layout.layers, all, decoded.values.Finish(), total_rows));
-    return whole_ ? array : GatherRows(array, positions);
+    return std::vector<arrow::Array>{whole_ ? array : GatherRows(array, positions)};
   }
 
   PageIndexPtr LearntIndex() const override { return rows_known_ ? known_ : nullptr; }
@@ -233,13 +234,14 @@ class MiniBlockReader final : public PageReader {
       }
     }
     // Never on the word of a table alone: at most a modest multiple of the bytes that are really there.
-    const std::uint64_t believed = std::min(values, bytes * 64);
-    if (decoded.values.shape == Items::Shape::kFixed)
-      decoded.values.data.Reserve(std::min(believed * decoded.values.width_bytes, Items::kMaxBytes));
-    if (decoded.values.shape == Items::Shape::kBytes)
-      decoded.values.data.Reserve(believed * (decoded.values.wide_offsets ? 8 : 4));
-    if (layout_.def) decoded.def.data.Reserve(2 * believed);
-    if (layout_.rep) decoded.rep.data.Reserve(2 * believed);
+    const auto reserve = [&](ByteBlock& block, std::uint64_t width) {
+      block.Reserve(std::min(values, bytes * 64 / width) * width);
+    };
+    if (decoded.values.shape == Items::Shape::kFixed && decoded.values.width_bytes != 0)
+      reserve(decoded.values.data, decoded.values.width_bytes);
+    if (decoded.values.shape == Items::Shape::kBytes) reserve(decoded.values.data, decoded.values.wide_offsets ? 8 : 4);
+    if (layout_.def) reserve(decoded.def.data, 2);
+    if (layout_.rep) reserve(decoded.rep.data, 2);
   }
 
   PageRead read_;

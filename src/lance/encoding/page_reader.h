@@ -29,8 +29,9 @@ class PageReader {
   /// Asks for what must be known before the values can be found; nothing when that is known already, or not needed.
   virtual void RequestIndex(PageFetch& fetch) = 0;
   virtual Status RequestValues(PageFetch& fetch) = 0;
-  /// The chosen rows, nested as the path says.
-  virtual Result<arrow::Array> Decode() = 0;
+  /// The chosen rows in order, nested as the path says. Usually one array; a run of vectors that was read in parts
+  /// stays in parts, so that nothing is copied.
+  virtual Result<std::vector<arrow::Array>> Decode() = 0;
   /// After Decode: what to remember, or null.
   virtual PageIndexPtr LearntIndex() const { return nullptr; }
 };

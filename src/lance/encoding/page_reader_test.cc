@@ -33,9 +33,9 @@ class IndexedPages {
       }
       FIRN_CHECK(round.Run(Deadline::Never()));
     }
-    FIRN_TRY(arrow::Array array, reader->Decode());
+    FIRN_TRY(const std::vector<arrow::Array> arrays, reader->Decode());
     if (PageIndexPtr learnt = reader->LearntIndex()) index = std::move(learnt);
-    return array;
+    return arrow::Concat(arrays);
   }
 
  private:

@@ -23,7 +23,4 @@ Status DecodeZippedFixed(const Encoding& encoding, ByteSpan value, Items& out);
 /// Appends one value that had a length in front.
 Status DecodeZippedVariable(const Encoding& encoding, ByteSpan value, Items& out);
 
-/// Appends the values of `dictionary` at `indices` (unsigned, 1, 2, 4 or 8 bytes wide).
-Status AppendFromDictionary(const Items& dictionary, const Items& indices, Items& out);
-
 }  // namespace firn::lance
