@@ -87,7 +87,7 @@ def test_a_vector_column_from_its_own_file(folder_db, tmp_path):
     assert folder_db.json("rows", "t", "--columns", "id,vector")[2] == {"id": 3, "vector": [4, 5]}
     np.save(tmp_path / "short.npy", np.zeros((2, 2), np.float32))
     code, words = folder_db.fails("load", "u", tmp_path / "meta.csv", "--column", f"vector={tmp_path}/short.npy")
-    assert code == 2 and "3" in words and "2" in words
+    assert code == 2 and "has 2 rows" in words
     assert folder_db.json("tables")["tables"] == ["t"]
 
 

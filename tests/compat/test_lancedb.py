@@ -35,7 +35,9 @@ def lance_table(path, version=None):
 
 def older(script, **values):
     """Runs a script under the older LanceDB."""
-    code = "".join(f"{name} = {value!r}\n" for name, value in values.items()) + textwrap.dedent(script)
+    # _exit: that release's threads can crash the interpreter while it shuts down.
+    leave = "\nimport os, sys; sys.stdout.flush(); os._exit(0)\n"
+    code = "".join(f"{name} = {value!r}\n" for name, value in values.items()) + textwrap.dedent(script) + leave
     result = subprocess.run([OLDER_PYTHON, "-c", code], capture_output=True, text=True, timeout=300)
     assert result.returncode == 0, result.stderr
     return result.stdout

@@ -6,6 +6,7 @@ import os
 import pathlib
 import re
 import subprocess
+import tempfile
 import time
 
 import pyarrow as pa
@@ -96,16 +97,18 @@ class Server:
         self.database, self.args, self.extra = database, args, env or {}
 
     def __enter__(self):
+        self.log = tempfile.TemporaryFile("w+")  # a pipe that nobody reads would block the server
         self.process = self.database.firn.start(
             "serve", "--port", "0", "--db", self.database.uri, *self.args,
-            env=self.database.env | self.extra, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            env=self.database.env | self.extra, stdout=subprocess.PIPE, stderr=self.log, text=True,
         )
         deadline = time.monotonic() + 20
         line = ""
         while time.monotonic() < deadline and "http://" not in line:
             line = self.process.stdout.readline()
             if not line and self.process.poll() is not None:
-                raise AssertionError("firn serve ended: " + self.process.stderr.read())
+                self.log.seek(0)
+                raise AssertionError("firn serve ended: " + self.log.read())
         self.url = re.search(r"http://[0-9.:a-z\[\]]+", line).group(0)
         return self
 
