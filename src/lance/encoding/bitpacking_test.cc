@@ -26,7 +26,7 @@ std::vector<std::uint8_t> Pack(const std::vector<T>& values, unsigned width) {
     }
   }
   std::vector<std::uint8_t> bytes(words.size() * sizeof(T));
-  std::memcpy(bytes.data(), words.data(), bytes.size());
+  if (!bytes.empty()) std::memcpy(bytes.data(), words.data(), bytes.size());
   return bytes;
 }
 
