@@ -125,7 +125,8 @@ std::vector<Result<ReadResult>> FolderStore::ReadMany(std::span<const ReadReques
   // Requests for one file stand together, so that it is opened once.
   std::vector<std::size_t> order(requests.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
-  std::ranges::stable_sort(order, {}, [&](std::size_t i) -> std::string_view { return requests[i].key; });
+  std::ranges::sort(order, {},
+                    [&](std::size_t i) { return std::pair<std::string_view, std::size_t>(requests[i].key, i); });
 
   const auto read = [&](const ReadRequest& request, const Result<OpenedFile>& opened) -> Result<ReadResult> {
     FIRN_CHECK(deadline.Check("Reading an object"));
