@@ -50,9 +50,9 @@ Status CheckTableName(std::string_view name);
 using BatchSink = std::function<Result<bool>(arrow::RecordBatch)>;
 
 struct ScanRequest {
-  std::optional<std::vector<std::string>> columns;  // top-level names, in the order wanted; unset = all
-  std::string filter;                               // "" = all rows
-  std::optional<std::uint64_t> limit;
+  std::optional<std::vector<std::string>> columns = {};  // top-level names, in the order wanted; unset = all
+  std::string filter = {};                               // "" = all rows
+  std::optional<std::uint64_t> limit = {};
   std::uint64_t offset = 0;
   bool with_row_address = false;                    // adds "_rowid" (uint64), last
 };
