@@ -182,7 +182,7 @@ Examples:
   keys->add_option("file", keys_args->file, "The keys file (made when absent)")->required();
   keys->add_option("--id", keys_args->id, "A name for the key, as it stands in logs")->required();
   keys->add_option("--scopes", keys_args->scopes, "read, write, admin")->delimiter(',')->required();
-  keys->footer("\nThe key is printed once and stored only as a hash.\n\nExamples:\n  firn keys keys.toml --id loader --scopes read,write\n");
+  keys->footer("\nThe key is printed once and stored only as a hash.\n\nExamples:\n  firn keys keys.jsonl --id loader --scopes read,write\n");
   keys->callback([keys_args, &command] { command = *keys_args; });
 }
 

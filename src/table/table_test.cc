@@ -196,7 +196,8 @@ TEST_F(TableTest, TablesAreListedInPages) {
 }
 
 TEST_F(TableTest, NamesThatCouldEscapeAreRefused) {
-  for (const std::string name : {"", "..", "a/b", "../x", ".hidden", "a b", "a\n", std::string(256, 'x').c_str()}) {
+  const std::vector<std::string> names = {"", "..", "a/b", "../x", ".hidden", "a b", "a\n", std::string(256, 'x')};
+  for (const std::string& name : names) {
     EXPECT_EQ(database_.Open(name, std::nullopt, Deadline::Never()).error().kind, ErrorKind::kInvalidArgument) << name;
   }
 }
