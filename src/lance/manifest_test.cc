@@ -121,7 +121,8 @@ TEST(Manifest, NewFragmentsGetIdsThatWereNeverUsed) {
 }
 
 TEST(Manifest, ReplacingDropsIndexesAndDeletionsButKeepsConfiguration) {
-  ParsedManifest parsed = Must(ParseManifestObject(AsBytes(ForeignManifest()), "foreign"));
+  const std::string foreign = ForeignManifest();
+  ParsedManifest parsed = Must(ParseManifestObject(AsBytes(foreign), "foreign"));
   parsed.message.set_reader_feature_flags(1);
   parsed.message.set_writer_feature_flags(1 | 8);
   const Manifest base = Decoded(AssembleManifestObject(parsed.message, parsed.sections.index, ""));
@@ -188,11 +189,14 @@ TEST(Manifest, FilesUnderAnotherBaseAreRefused) {
   EXPECT_EQ(read.error().kind, ErrorKind::kUnsupported);
 }
 
-TEST(Manifest, OldDataFormatsCanBeReadButNotWritten) {
+TEST(Manifest, OldFileFormatsAreRefused) {
   Manifest manifest = Decoded(FirstManifest());
   manifest.data_version = {2, 0};
-  EXPECT_TRUE(CheckReadable(manifest, "docs"));
   EXPECT_FALSE(CheckWritable(manifest, "docs"));
+  manifest.fragments[0].files[0].version = {2, 0};
+  const Status read = CheckReadable(manifest, "docs");
+  ASSERT_FALSE(read);
+  EXPECT_EQ(read.error().kind, ErrorKind::kUnsupported);
 }
 
 // ---- Damage ---------------------------------------------------------------------------------------------------------
@@ -256,7 +260,8 @@ TEST(Manifest, RealOnesAreReadAndKeptWhole) {
     const std::string object{std::istreambuf_iterator<char>(file), {}};
     const Manifest base = Decoded(object);
     EXPECT_TRUE(base.writer.starts_with("lance ")) << entry.path();
-    EXPECT_TRUE(CheckReadable(base, "real")) << entry.path();
+    const bool old_files = base.data_version < FileVersion{2, 1};
+    EXPECT_NE(CheckReadable(base, "real").has_value(), old_files) << entry.path();
     const ParsedManifest before = Must(ParseManifestObject(AsBytes(object), "before"));
     const std::string next = Must(EncodeAppend(StampOf(base.version + 1), base, {SmallFragment("ours.lance")}));
     const ParsedManifest after = Must(ParseManifestObject(AsBytes(next), "after"));
