@@ -6,17 +6,18 @@ namespace firn::arrow {
 namespace {
 
 TEST(ParseType, ReadsAllThatToStringPrints) {
-  const TypePtr types[] = {Simple(TypeId::kInt64),
-                           Simple(TypeId::kUtf8),
-                           Simple(TypeId::kFloat16),
-                           Timestamp(TimeUnit::kMicro),
-                           Timestamp(TimeUnit::kNano, "Europe/Berlin"),
-                           Time32(TimeUnit::kMilli),
-                           DurationType(TimeUnit::kSecond),
-                           Decimal128(10, 2),
-                           FixedSizeBinary(16),
-                           FixedSizeList(Simple(TypeId::kFloat32), 384),
-                           List(Struct({{"a", Simple(TypeId::kInt32), true, {}}, {"b", List(Simple(TypeId::kBool)), true, {}}}))};
+  const TypePtr types[] = {
+      Simple(TypeId::kInt64),
+      Simple(TypeId::kUtf8),
+      Simple(TypeId::kFloat16),
+      Timestamp(TimeUnit::kMicro),
+      Timestamp(TimeUnit::kNano, "Europe/Berlin"),
+      Time32(TimeUnit::kMilli),
+      DurationType(TimeUnit::kSecond),
+      Decimal128(10, 2),
+      FixedSizeBinary(16),
+      FixedSizeList(Simple(TypeId::kFloat32), 384),
+      List(Struct({{"a", Simple(TypeId::kInt32), true, {}}, {"b", List(Simple(TypeId::kBool)), true, {}}}))};
   for (const TypePtr& type : types) {
     const auto parsed = ParseType(type->ToString());
     ASSERT_TRUE(parsed) << type->ToString() << ": " << parsed.error().ToString();
@@ -25,7 +26,8 @@ TEST(ParseType, ReadsAllThatToStringPrints) {
 }
 
 TEST(ParseSchema, ReadsColumnsWithNullability) {
-  const auto schema = ParseSchema("id bigint not null, `odd name` text, v vector(384, f16), at: timestamp[ms, UTC] null");
+  const auto schema =
+      ParseSchema("id bigint not null, `odd name` text, v vector(384, f16), at: timestamp[ms, UTC] null");
   ASSERT_TRUE(schema) << schema.error().ToString();
   ASSERT_EQ(schema->fields.size(), 4U);
   EXPECT_FALSE(schema->fields[0].nullable);
