@@ -22,12 +22,19 @@ constexpr int kAppends = 12;
 /// What became of one append, as its writer knows it.
 enum class Fate : std::uint8_t { kCommitted, kRefused, kUnknown, kCrashed };
 
+/// Mostly what hurts: puts that did not happen, and puts that did though their answer was lost.
+store::FaultPlan Faults(std::uint64_t seed) {
+  return [puts = store::RandomFaults(seed, {0.1, 0.2, 0, 0}),
+          others = store::RandomFaults(seed + 1, {0.01, 0.01, 0, 0})](const store::OperationInfo& info) {
+    return info.operation == store::StoreOperation::kPut ? puts(info) : others(info);
+  };
+}
+
 class Writer {
  public:
   Writer(store::ObjectStore& shared, Clock& clock, std::uint64_t seed, int number)
       : random_(seed * 1000 + static_cast<std::uint64_t>(number)),
-        store_(store::Borrow(shared),
-               store::RandomFaults(seed * 77 + static_cast<std::uint64_t>(number), {0.05, 0.1, 0, 0}), clock),
+        store_(store::Borrow(shared), Faults(seed * 77 + static_cast<std::uint64_t>(number)), clock),
         clock_(clock),
         number_(number) {}
 
