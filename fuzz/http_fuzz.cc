@@ -46,7 +46,8 @@ RequestHead ReadHead(std::string_view& text) {
 void ReadMembers(std::string text) {
   auto object = JsonObject::Parse(text);
   if (!object) return;
-  for (const std::string_view name : {"name", "data", "schema", "mode", "table", "query_vector", "limit", "filter", "vector", "k", "row_ids", "columns"}) {
+  for (const std::string_view name : {"name", "data", "schema", "mode", "table", "query_vector", "limit", "filter",
+                                      "vector", "k", "row_ids", "columns"}) {
     (void)object->String(name).has_value();
     (void)object->Unsigned(name).has_value();
     (void)object->Number(name).has_value();
@@ -90,7 +91,8 @@ struct World {
   engine::World outside{clock, random, log, [](std::string_view) { return std::optional<std::string>(); }};
   std::unique_ptr<engine::Engine> engine = *engine::Engine::Open(MemoryConfig(), outside);
   Metrics metrics;
-  Backend backend{.engine = *engine, .metrics = metrics, .clock = clock, .listener_counts = [] { return ListenerCounts(); }};
+  Backend backend{
+      .engine = *engine, .metrics = metrics, .clock = clock, .listener_counts = [] { return ListenerCounts(); }};
   ServerConfig config;
   Service service{config, KeyRing(), backend, random, log};
 
@@ -113,7 +115,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   exchange->Finished({.status = refusal ? refusal->status : 200});
 
   const auto target = ParseTarget(head.target);
-  Call call{world.backend, head, {}, target ? Query(target->query) : Query(), std::string(text), Deadline::Never(), kMaxBodyBytes};
+  Call call{world.backend,     head,         {}, target ? Query(target->query) : Query(), std::string(text),
+            Deadline::Never(), kMaxBodyBytes};
   (void)ChooseFormat(call).has_value();
   (void)call.query.Unsigned("limit").has_value();
   (void)call.query.Bool("with_row_id").has_value();

@@ -1,6 +1,6 @@
 #pragma once
-// Where batches come from, one at a time: a file, a request body, a scan. The one pull interface that loaders, readers and
-// writers share.
+// Where batches come from, one at a time: a file, a request body, a scan. The one pull interface that loaders, readers
+// and writers share.
 
 #include <memory>
 #include <optional>

@@ -18,20 +18,48 @@ struct SimpleName {
 };
 
 constexpr SimpleName kSimpleNames[] = {
-    {"null", TypeId::kNull},          {"bool", TypeId::kBool},         {"boolean", TypeId::kBool},
-    {"int8", TypeId::kInt8},          {"tinyint", TypeId::kInt8},      {"int16", TypeId::kInt16},
-    {"smallint", TypeId::kInt16},     {"int32", TypeId::kInt32},       {"int", TypeId::kInt32},
-    {"integer", TypeId::kInt32},      {"int64", TypeId::kInt64},       {"bigint", TypeId::kInt64},
-    {"long", TypeId::kInt64},         {"uint8", TypeId::kUInt8},       {"uint16", TypeId::kUInt16},
-    {"uint32", TypeId::kUInt32},      {"uint64", TypeId::kUInt64},     {"float16", TypeId::kFloat16},
-    {"halffloat", TypeId::kFloat16},  {"f16", TypeId::kFloat16},       {"half", TypeId::kFloat16},
-    {"float32", TypeId::kFloat32},    {"float", TypeId::kFloat32},     {"f32", TypeId::kFloat32},
-    {"real", TypeId::kFloat32},       {"float64", TypeId::kFloat64},   {"double", TypeId::kFloat64},
-    {"f64", TypeId::kFloat64},        {"u8", TypeId::kUInt8},          {"i8", TypeId::kInt8},
-    {"string", TypeId::kUtf8},        {"utf8", TypeId::kUtf8},         {"text", TypeId::kUtf8},
-    {"varchar", TypeId::kUtf8},       {"large_string", TypeId::kLargeUtf8}, {"large_utf8", TypeId::kLargeUtf8},
-    {"binary", TypeId::kBinary},      {"bytes", TypeId::kBinary},      {"large_binary", TypeId::kLargeBinary},
-    {"date", TypeId::kDate32},        {"date32", TypeId::kDate32},     {"date64", TypeId::kDate64},
+    {"null", TypeId::kNull},
+    {"bool", TypeId::kBool},
+    {"boolean", TypeId::kBool},
+    {"int8", TypeId::kInt8},
+    {"tinyint", TypeId::kInt8},
+    {"int16", TypeId::kInt16},
+    {"smallint", TypeId::kInt16},
+    {"int32", TypeId::kInt32},
+    {"int", TypeId::kInt32},
+    {"integer", TypeId::kInt32},
+    {"int64", TypeId::kInt64},
+    {"bigint", TypeId::kInt64},
+    {"long", TypeId::kInt64},
+    {"uint8", TypeId::kUInt8},
+    {"uint16", TypeId::kUInt16},
+    {"uint32", TypeId::kUInt32},
+    {"uint64", TypeId::kUInt64},
+    {"float16", TypeId::kFloat16},
+    {"halffloat", TypeId::kFloat16},
+    {"f16", TypeId::kFloat16},
+    {"half", TypeId::kFloat16},
+    {"float32", TypeId::kFloat32},
+    {"float", TypeId::kFloat32},
+    {"f32", TypeId::kFloat32},
+    {"real", TypeId::kFloat32},
+    {"float64", TypeId::kFloat64},
+    {"double", TypeId::kFloat64},
+    {"f64", TypeId::kFloat64},
+    {"u8", TypeId::kUInt8},
+    {"i8", TypeId::kInt8},
+    {"string", TypeId::kUtf8},
+    {"utf8", TypeId::kUtf8},
+    {"text", TypeId::kUtf8},
+    {"varchar", TypeId::kUtf8},
+    {"large_string", TypeId::kLargeUtf8},
+    {"large_utf8", TypeId::kLargeUtf8},
+    {"binary", TypeId::kBinary},
+    {"bytes", TypeId::kBinary},
+    {"large_binary", TypeId::kLargeBinary},
+    {"date", TypeId::kDate32},
+    {"date32", TypeId::kDate32},
+    {"date64", TypeId::kDate64},
 };
 
 std::string Lower(std::string_view text) {
@@ -111,9 +139,11 @@ class Parser {
       if (!Accept('>')) return Wrong("'>'");
       return Struct(std::move(members));
     }
-    return InvalidArgument(word.empty() ? "a type is missing at column " + std::to_string(at_ + 1) : "unknown type \"" + word + "\"",
-                           "Types are int8..int64, uint8..uint64, float16, float, double, bool, string, binary, date, timestamp, decimal(p, s), "
-                           "vector(n), list<type>, struct<name: type, ...>");
+    return InvalidArgument(
+        word.empty() ? "a type is missing at column " + std::to_string(at_ + 1) : "unknown type \"" + word + "\"",
+        "Types are int8..int64, uint8..uint64, float16, float, double, bool, string, binary, date, timestamp, "
+        "decimal(p, s), "
+        "vector(n), list<type>, struct<name: type, ...>");
   }
 
   Result<TypePtr> ParseVector() {
@@ -122,7 +152,8 @@ class Parser {
     TypePtr item = Simple(TypeId::kFloat32);
     if (Accept(',')) {
       FIRN_TRY(item, ParseOne(kMaxDepth));
-      if (!IsVector(*FixedSizeList(item, size))) return InvalidArgument("a vector cannot hold " + item->ToString(), "Use f32, f16, f64, u8 or i8");
+      if (!IsVector(*FixedSizeList(item, size)))
+        return InvalidArgument("a vector cannot hold " + item->ToString(), "Use f32, f16, f64, u8 or i8");
     }
     if (!Accept(')')) return Wrong("')'");
     return FixedSizeList(std::move(item), size);
@@ -150,7 +181,8 @@ class Parser {
       FIRN_TRY(scale, Number());
     }
     if (!Accept(')')) return Wrong("')'");
-    if (precision < 1 || precision > 38 || scale > precision) return InvalidArgument("a decimal has a precision of 1..38 and a scale within it");
+    if (precision < 1 || precision > 38 || scale > precision)
+      return InvalidArgument("a decimal has a precision of 1..38 and a scale within it");
     return Decimal128(precision, scale);
   }
 
@@ -201,7 +233,8 @@ class Parser {
   std::string_view Word() {
     Skip();
     const std::size_t begin = at_;
-    while (at_ < text_.size() && (std::isalnum(static_cast<unsigned char>(text_[at_])) != 0 || text_[at_] == '_')) at_++;
+    while (at_ < text_.size() && (std::isalnum(static_cast<unsigned char>(text_[at_])) != 0 || text_[at_] == '_'))
+      at_++;
     return text_.substr(begin, at_ - begin);
   }
   bool AcceptWord(std::string_view word) {
@@ -225,8 +258,8 @@ class Parser {
     return {};
   }
   Error Wrong(std::string_view wanted) const {
-    return InvalidArgument("the schema wants " + std::string(wanted) + " at column " + std::to_string(at_ + 1) + ": \"" +
-                           std::string(text_.substr(at_ < text_.size() ? at_ : text_.size(), 20)) + "\"");
+    return InvalidArgument("the schema wants " + std::string(wanted) + " at column " + std::to_string(at_ + 1) +
+                           ": \"" + std::string(text_.substr(at_ < text_.size() ? at_ : text_.size(), 20)) + "\"");
   }
 
   std::string_view text_;

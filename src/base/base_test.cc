@@ -109,14 +109,22 @@ TEST(Random, IsTheSameForTheSameSeedAndMakesUuids) {
 TEST(TaskPool, RunsEveryIndexOnce) {
   TaskPool pool(4);
   std::vector<std::atomic<int>> seen(1000);
-  ASSERT_TRUE(pool.ParallelFor(1000, [&](std::size_t i) -> Status { seen[i]++; return {}; }));
+  ASSERT_TRUE(pool.ParallelFor(1000, [&](std::size_t i) -> Status {
+    seen[i]++;
+    return {};
+  }));
   for (const auto& count : seen) EXPECT_EQ(count, 1);
 }
 
 TEST(TaskPool, NestsWithoutDeadlock) {
   TaskPool pool(2);
   std::atomic<int> count = 0;
-  ASSERT_TRUE(pool.ParallelFor(8, [&](std::size_t) { return pool.ParallelFor(8, [&](std::size_t) -> Status { count++; return {}; }); }));
+  ASSERT_TRUE(pool.ParallelFor(8, [&](std::size_t) {
+    return pool.ParallelFor(8, [&](std::size_t) -> Status {
+      count++;
+      return {};
+    });
+  }));
   EXPECT_EQ(count, 64);
 }
 
@@ -148,7 +156,8 @@ TEST(Log, WritesOneJsonObjectPerLine) {
   log.Debug("not shown");
   log.Info("table \"docs\"\n", {{"rows", 3}, {"took_ms", 1.5}, {"ok", true}, {"name", "caf\xC3\xA9\xFF"}});
   EXPECT_EQ(text,
-            "{\"time\":\"2023-11-14T22:13:20.000Z\",\"level\":\"info\",\"message\":\"table \\\"docs\\\"\\u000a\",\"rows\":3,\"took_ms\":1.5,"
+            "{\"time\":\"2023-11-14T22:13:20.000Z\",\"level\":\"info\",\"message\":\"table "
+            "\\\"docs\\\"\\u000a\",\"rows\":3,\"took_ms\":1.5,"
             "\"ok\":true,\"name\":\"caf\xC3\xA9\xEF\xBF\xBD\"}\n");
   EXPECT_EQ(ParseLogLevel("WARNING").value(), LogLevel::kWarn);
   EXPECT_FALSE(ParseLogLevel("loud"));

@@ -52,7 +52,8 @@ Duration Deadline::Remaining() const {
 
 Status Deadline::Check(std::string_view what) const {
   if (Cancelled()) return DeadlineExceeded(std::string(what) + " was cancelled: the caller went away");
-  if (Expired()) return DeadlineExceeded(std::string(what) + " did not finish in time", "Allow more time, or ask for less");
+  if (Expired())
+    return DeadlineExceeded(std::string(what) + " did not finish in time", "Allow more time, or ask for less");
   return {};
 }
 

@@ -42,10 +42,18 @@ class Log {
 
   /// {"time":"...Z","level":"info","message":"...", fields...}
   void Write(LogLevel level, std::string_view message, std::initializer_list<LogField> fields = {});
-  void Debug(std::string_view message, std::initializer_list<LogField> fields = {}) { Write(LogLevel::kDebug, message, fields); }
-  void Info(std::string_view message, std::initializer_list<LogField> fields = {}) { Write(LogLevel::kInfo, message, fields); }
-  void Warn(std::string_view message, std::initializer_list<LogField> fields = {}) { Write(LogLevel::kWarn, message, fields); }
-  void Error(std::string_view message, std::initializer_list<LogField> fields = {}) { Write(LogLevel::kError, message, fields); }
+  void Debug(std::string_view message, std::initializer_list<LogField> fields = {}) {
+    Write(LogLevel::kDebug, message, fields);
+  }
+  void Info(std::string_view message, std::initializer_list<LogField> fields = {}) {
+    Write(LogLevel::kInfo, message, fields);
+  }
+  void Warn(std::string_view message, std::initializer_list<LogField> fields = {}) {
+    Write(LogLevel::kWarn, message, fields);
+  }
+  void Error(std::string_view message, std::initializer_list<LogField> fields = {}) {
+    Write(LogLevel::kError, message, fields);
+  }
 
   bool Enabled(LogLevel level) const { return level >= level_ && level_ != LogLevel::kOff; }
 

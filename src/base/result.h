@@ -105,14 +105,16 @@ using Status = Result<void>;
 
 /// FIRN_TRY(auto x, Call()): x is the value, or this function returns the error.
 #define FIRN_TRY(declaration, ...) FIRN_TRY_INNER(FIRN_CONCAT(firn_result_, __COUNTER__), declaration, __VA_ARGS__)
-#define FIRN_TRY_INNER(result, declaration, ...)              \
-  auto result = (__VA_ARGS__);                                \
-  if (!result) [[unlikely]] return std::move(result).error(); \
+#define FIRN_TRY_INNER(result, declaration, ...) \
+  auto result = (__VA_ARGS__);                   \
+  if (!result) [[unlikely]]                      \
+    return std::move(result).error();            \
   declaration = *std::move(result)
 
 /// FIRN_CHECK(Call()): goes on, or this function returns the error. For Status, or a value not needed.
 #define FIRN_CHECK(...) FIRN_CHECK_INNER(FIRN_CONCAT(firn_status_, __COUNTER__), __VA_ARGS__)
-#define FIRN_CHECK_INNER(status, ...)                                                        \
-  do {                                                                                       \
-    if (auto status = (__VA_ARGS__); !status) [[unlikely]] return std::move(status).error(); \
+#define FIRN_CHECK_INNER(status, ...)                      \
+  do {                                                     \
+    if (auto status = (__VA_ARGS__); !status) [[unlikely]] \
+      return std::move(status).error();                    \
   } while (false)

@@ -37,7 +37,8 @@ void AddInput(CLI::App& command, InputOptions& input) {
           [&input](const std::vector<std::string>& values) {
             for (const std::string& value : values) {
               const std::size_t equals = value.find('=');
-              if (equals == std::string::npos || equals == 0) throw CLI::ValidationError("--column", "wants NAME=FILE, not " + value);
+              if (equals == std::string::npos || equals == 0)
+                throw CLI::ValidationError("--column", "wants NAME=FILE, not " + value);
               input.columns.emplace_back(value.substr(0, equals), value.substr(equals + 1));
             }
           },
@@ -69,7 +70,8 @@ void AddLoad(CLI::App& app, Command& command) {
   sub->add_option("file", args->file, "File to load, or - for standard input")->required();
   AddInput(*sub, args->input);
   sub->add_flag("--overwrite", args->overwrite, "Replace the rows instead of appending");
-  sub->add_option("--commit-every", args->commit_every, "Commit after so many rows (default: all rows in one commit, or none)")
+  sub->add_option("--commit-every", args->commit_every,
+                  "Commit after so many rows (default: all rows in one commit, or none)")
       ->type_name("ROWS");
   sub->footer(std::string(kInputFooter) + R"(
 Examples:
@@ -84,13 +86,16 @@ void AddSearch(CLI::App& app, Command& command) {
   auto* sub = app.add_subcommand("search", "Find the rows nearest to a vector");
   auto args = std::make_shared<SearchCommand>();
   sub->add_option("table", args->table, "Name of the table")->required();
-  auto* vector = sub->add_option("--vector", args->vector, "The query: a JSON list of numbers, or @FILE that holds one")->type_name("JSON");
-  auto* like = sub->add_option("--like", args->like, "Use the vector of the first row for which this filter holds")->type_name("FILTER");
+  auto* vector = sub->add_option("--vector", args->vector, "The query: a JSON list of numbers, or @FILE that holds one")
+                     ->type_name("JSON");
+  auto* like = sub->add_option("--like", args->like, "Use the vector of the first row for which this filter holds")
+                   ->type_name("FILTER");
   vector->excludes(like);
   sub->add_option("--column", args->column, "The vector column (default: the only one)");
   sub->add_option("-k,--limit", args->k, "How many rows")->capture_default_str();
   sub->add_option("--offset", args->offset, "Skip so many of the nearest");
-  sub->add_option("--where", args->where, "SQL filter that rows must pass, e.g. \"year > 2020 AND tag IN ('a', 'b')\"")->type_name("FILTER");
+  sub->add_option("--where", args->where, "SQL filter that rows must pass, e.g. \"year > 2020 AND tag IN ('a', 'b')\"")
+      ->type_name("FILTER");
   sub->add_flag("--postfilter", args->postfilter, "Apply the filter to the k nearest instead (fewer rows may remain)");
   sub->add_option("--metric", args->metric, "l2, cosine, dot or hamming (default: l2; hamming for uint8 vectors)");
   sub->add_option("--min-distance", args->min_distance, "Only rows at least this far");
@@ -112,7 +117,8 @@ void AddRows(CLI::App& app, Command& command) {
   auto* sub = app.add_subcommand("rows", "Read rows of a table, or count them");
   auto args = std::make_shared<RowsCommand>();
   sub->add_option("table", args->table, "Name of the table")->required();
-  sub->add_option("--format", args->format, "table, json, ndjson, csv or arrow (default: table on a terminal, else ndjson)");
+  sub->add_option("--format", args->format,
+                  "table, json, ndjson, csv or arrow (default: table on a terminal, else ndjson)");
   sub->add_option("-o,--output", args->output, "Write to this file");
   sub->add_option("--columns", args->columns, "Columns to read, e.g. id,title (default: all)")->delimiter(',');
   sub->add_option("--where", args->where, "SQL filter")->type_name("FILTER");
@@ -163,11 +169,15 @@ void AddServe(CLI::App& app, Command& command) {
     const std::string flag = "--" + std::string(setting.flag);
     if (setting.secret || app.get_option_no_throw(flag) != nullptr) continue;
     sub->add_option_function<std::string>(
-        flag, [args, name = std::string(setting.flag)](const std::string& value) { args->settings.emplace_back(name, value); },
+        flag,
+        [args, name = std::string(setting.flag)](const std::string& value) {
+          args->settings.emplace_back(name, value);
+        },
         std::string(setting.help));
   }
   sub->add_option("--config", args->config_file, "TOML file with settings");
-  sub->add_flag("--print-config", args->print_config, "Print every setting, its value and where that came from, and exit");
+  sub->add_flag("--print-config", args->print_config,
+                "Print every setting, its value and where that came from, and exit");
   sub->footer(R"(
 A setting's value comes from its flag, else its environment variable, else the TOML file, else its default.
 
@@ -182,18 +192,25 @@ Examples:
   keys->add_option("file", keys_args->file, "The keys file (made when absent)")->required();
   keys->add_option("--id", keys_args->id, "A name for the key, as it stands in logs")->required();
   keys->add_option("--scopes", keys_args->scopes, "read, write, admin")->delimiter(',')->required();
-  keys->footer("\nThe key is printed once and stored only as a hash.\n\nExamples:\n  firn keys keys.jsonl --id loader --scopes read,write\n");
+  keys->footer(
+      "\nThe key is printed once and stored only as a hash.\n\nExamples:\n  firn keys keys.jsonl --id loader --scopes "
+      "read,write\n");
   keys->callback([keys_args, &command] { command = *keys_args; });
 }
 
 void AddCommon(CLI::App& app, CommonOptions& common) {
-  app.add_option("--db", common.db, "The database: a folder or s3://bucket/prefix")->envname("FIRN_DB")->type_name("URI");
-  app.add_option("--endpoint", common.endpoint, "S3 endpoint, e.g. http://127.0.0.1:9000 (default: AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, AWS_ENDPOINT, AWS)")
+  app.add_option("--db", common.db, "The database: a folder or s3://bucket/prefix")
+      ->envname("FIRN_DB")
+      ->type_name("URI");
+  app.add_option(
+         "--endpoint", common.endpoint,
+         "S3 endpoint, e.g. http://127.0.0.1:9000 (default: AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, AWS_ENDPOINT, AWS)")
       ->type_name("URL");
   app.add_option("--region", common.region, "S3 region (default: AWS_REGION, AWS_DEFAULT_REGION, us-east-1)");
   app.add_option("--timeout", common.timeout_s, "Give up after so many seconds (default: never)")->type_name("SECONDS");
   app.add_option("--threads", common.threads, "Threads to compute with (default: one per core)");
-  app.add_option("--log-level", common.log_level, "debug, info, warn, error or off, to standard error (LOG_LEVEL; default: warn, of serve: info)");
+  app.add_option("--log-level", common.log_level,
+                 "debug, info, warn, error or off, to standard error (LOG_LEVEL; default: warn, of serve: info)");
   app.add_flag("--json", common.json, "Print JSON for programs");
   app.add_flag("-q,--quiet", common.quiet, "No progress and no remarks");
   app.add_flag("--no-fsync", common.no_fsync, "On a folder: faster writes that a power cut may lose");
@@ -210,7 +227,8 @@ std::vector<CompletionCommand> Describe(const CLI::App& app) {
     return names;
   };
   commands.push_back({"", app.get_description(), options_of(app)});
-  for (const CLI::App* sub : app.get_subcommands({})) commands.push_back({sub->get_name(), sub->get_description(), options_of(*sub)});
+  for (const CLI::App* sub : app.get_subcommands({}))
+    commands.push_back({sub->get_name(), sub->get_description(), options_of(*sub)});
   return commands;
 }
 
@@ -232,8 +250,12 @@ std::variant<Arguments, Printout> ParseArguments(int argc, const char* const* ar
   AddSmall(app, arguments.command);
   AddServe(app, arguments.command);
   auto* completions = app.add_subcommand("completions", "Print a shell completion script");
-  completions->add_option("shell", shell, "bash, zsh or fish")->required()->check(CLI::IsMember({"bash", "zsh", "fish"}));
-  completions->footer("\nExamples:\n  source <(firn completions bash)\n  firn completions fish > ~/.config/fish/completions/firn.fish\n");
+  completions->add_option("shell", shell, "bash, zsh or fish")
+      ->required()
+      ->check(CLI::IsMember({"bash", "zsh", "fish"}));
+  completions->footer(
+      "\nExamples:\n  source <(firn completions bash)\n  firn completions fish > "
+      "~/.config/fish/completions/firn.fish\n");
 
   try {
     if (argc <= 1) return Printout{2, app.help()};
@@ -246,7 +268,8 @@ std::variant<Arguments, Printout> ParseArguments(int argc, const char* const* ar
   } catch (const CLI::ParseError& error) {
     const auto chosen = app.get_subcommands();
     const std::string command = chosen.empty() ? "firn" : "firn " + chosen.front()->get_name();
-    return Printout{InfoOf(ErrorKind::kInvalidArgument).exit_code, "firn: " + std::string(error.what()) + "\nTry `" + command + " --help`.\n"};
+    return Printout{InfoOf(ErrorKind::kInvalidArgument).exit_code,
+                    "firn: " + std::string(error.what()) + "\nTry `" + command + " --help`.\n"};
   }
   if (completions->parsed()) return Printout{0, CompletionScript(shell, Describe(app))};
   return arguments;

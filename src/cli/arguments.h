@@ -14,11 +14,11 @@ namespace firn::cli {
 
 /// Options that stand before or after any command.
 struct CommonOptions {
-  std::string db;          // --db, FIRN_DB; "" = the default of the command
-  std::string endpoint;    // --endpoint
-  std::string region;      // --region
-  std::string log_level;   // --log-level; "" = LOG_LEVEL, else the default of the command
-  double timeout_s = 0;    // 0 = none
+  std::string db;         // --db, FIRN_DB; "" = the default of the command
+  std::string endpoint;   // --endpoint
+  std::string region;     // --region
+  std::string log_level;  // --log-level; "" = LOG_LEVEL, else the default of the command
+  double timeout_s = 0;   // 0 = none
   std::size_t threads = 0;
   bool json = false;
   bool quiet = false;
@@ -27,9 +27,9 @@ struct CommonOptions {
 
 /// How input files are read.
 struct InputOptions {
-  std::string format;                                         // "" = by the file's name
-  std::vector<std::pair<std::string, std::string>> columns;   // --column NAME=FILE: more columns from files of their own
-  std::string schema;                                         // --schema, see arrow/type_text.h
+  std::string format;                                        // "" = by the file's name
+  std::vector<std::pair<std::string, std::string>> columns;  // --column NAME=FILE: more columns from files of their own
+  std::string schema;                                        // --schema, see arrow/type_text.h
 };
 
 struct CreateCommand {
@@ -98,8 +98,8 @@ struct KeysCommand {
 };
 struct VersionCommand {};
 
-using Command = std::variant<CreateCommand, LoadCommand, SearchCommand, RowsCommand, TablesCommand, ShowCommand, DropCommand, DoctorCommand,
-                             ServeCommand, KeysCommand, VersionCommand>;
+using Command = std::variant<CreateCommand, LoadCommand, SearchCommand, RowsCommand, TablesCommand, ShowCommand,
+                             DropCommand, DoctorCommand, ServeCommand, KeysCommand, VersionCommand>;
 
 struct Arguments {
   CommonOptions common;

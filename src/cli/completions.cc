@@ -37,7 +37,8 @@ std::string Bash(const std::vector<CompletionCommand>& commands) {
     "") [[ $word == -* ]] || options=")" +
                        CommandNames(commands) + "\" ;;\n";
   for (const CompletionCommand& command : commands) {
-    if (!command.name.empty()) script += "    " + command.name + ") options=\"$options " + Join(command.options) + "\" ;;\n";
+    if (!command.name.empty())
+      script += "    " + command.name + ") options=\"$options " + Join(command.options) + "\" ;;\n";
   }
   script += R"BASH(  esac
   if [[ -n $command && $word != -* && $((i + 1)) -eq $COMP_CWORD ]]; then
@@ -60,9 +61,11 @@ std::string Fish(const std::vector<CompletionCommand>& commands) {
     if (!command.name.empty()) {
       script += "complete -c firn -n __fish_use_subcommand -a " + command.name + " -d '" + command.help + "'\n";
     }
-    for (const std::string& option : command.options) script += "complete -c firn" + where + " -l " + option.substr(2) + " -r\n";
+    for (const std::string& option : command.options)
+      script += "complete -c firn" + where + " -l " + option.substr(2) + " -r\n";
   }
-  script += "complete -c firn -n '__fish_seen_subcommand_from load search rows show drop' -a '(firn tables 2>/dev/null)'\n";
+  script +=
+      "complete -c firn -n '__fish_seen_subcommand_from load search rows show drop' -a '(firn tables 2>/dev/null)'\n";
   script += "complete -c firn -n '__fish_seen_subcommand_from load create' -F\n";
   return script;
 }

@@ -13,7 +13,8 @@ struct CompletionCommand {
   std::vector<std::string> options;  // "--where"
 };
 
-/// `shell` is "bash", "zsh" or "fish". Commands and options complete from the list, table names by asking `firn tables`.
+/// `shell` is "bash", "zsh" or "fish". Commands and options complete from the list, table names by asking `firn
+/// tables`.
 std::string CompletionScript(std::string_view shell, const std::vector<CompletionCommand>& commands);
 
 }  // namespace firn::cli

@@ -30,7 +30,8 @@ Result<std::vector<float>> ParseVector(const std::string& text) {
   options.schema = schema;
   Result<arrow::RecordBatch> parsed = arrow::ReadJson(Buffer::Of("{\"vector\":" + text + "}"), options);
   if (!parsed || parsed->rows != 1) {
-    return InvalidArgument("--vector is not a JSON list of numbers: " + text.substr(0, 60), "Write --vector '[0.1, 0.2, 0.3]', or @FILE");
+    return InvalidArgument("--vector is not a JSON list of numbers: " + text.substr(0, 60),
+                           "Write --vector '[0.1, 0.2, 0.3]', or @FILE");
   }
   const auto values = parsed->columns[0].child(0).Values<float>();
   return std::vector<float>(values.begin(), values.end());
@@ -48,7 +49,8 @@ Result<std::vector<float>> VectorOf(const SearchCommand& command) {
 }
 
 /// The vector of the first row for which the filter holds.
-Result<std::vector<float>> VectorLike(const table::Snapshot& snapshot, const std::string& filter, const std::string& column, const Deadline& deadline) {
+Result<std::vector<float>> VectorLike(const table::Snapshot& snapshot, const std::string& filter,
+                                      const std::string& column, const Deadline& deadline) {
   std::string chosen = column;
   for (const arrow::Field& field : snapshot.schema()->fields) {
     if (!chosen.empty() || !arrow::IsVector(*field.type)) continue;
@@ -74,7 +76,8 @@ Result<std::vector<float>> VectorLike(const table::Snapshot& snapshot, const std
         return false;
       },
       deadline));
-  if (vector.empty()) return NotFound("no row with a vector for which " + filter, "--like uses the vector of the first row that matches");
+  if (vector.empty())
+    return NotFound("no row with a vector for which " + filter, "--like uses the vector of the first row that matches");
   return vector;
 }
 
@@ -82,16 +85,19 @@ void PrintExplain(const query::Explain& explain) {
   std::string text = "plan     " + explain.plan + "\n";
   text += "version  " + std::to_string(explain.version) + "\n";
   text += "scanned  " + WithCommas(explain.rows_scanned) + " rows\n";
-  text += "store    " + WithCommas(explain.rounds) + " rounds, " + WithCommas(explain.requests) + " requests, " + HumanBytes(explain.bytes_read) + " read\n";
-  text += "time     " + HumanMillis(explain.total_ms) + "  (open " + HumanMillis(explain.open_ms) + ", search " + HumanMillis(explain.search_ms) +
-          ", fetch " + HumanMillis(explain.fetch_ms) + ")\n";
+  text += "store    " + WithCommas(explain.rounds) + " rounds, " + WithCommas(explain.requests) + " requests, " +
+          HumanBytes(explain.bytes_read) + " read\n";
+  text += "time     " + HumanMillis(explain.total_ms) + "  (open " + HumanMillis(explain.open_ms) + ", search " +
+          HumanMillis(explain.search_ms) + ", fetch " + HumanMillis(explain.fetch_ms) + ")\n";
   Print(text);
 }
 
 std::string ExplainJson(const query::Explain& explain) {
   std::string text = "{\"plan\":";
   arrow::AppendJsonString(text, explain.plan);
-  const auto add = [&](const char* name, const std::string& value) { text.append(",\"").append(name).append("\":").append(value); };
+  const auto add = [&](const char* name, const std::string& value) {
+    text.append(",\"").append(name).append("\":").append(value);
+  };
   const auto millis = [](double value) {
     char number[32];
     std::snprintf(number, sizeof number, "%.3f", value);
@@ -113,11 +119,13 @@ std::string ExplainJson(const query::Explain& explain) {
 /// Where rows go: one of the formats, to a file or to standard output. A file appears when all is written.
 class RowOutput {
  public:
-  static Result<std::unique_ptr<RowOutput>> Open(const std::string& format, const std::string& path, const arrow::SchemaPtr& schema) {
+  static Result<std::unique_ptr<RowOutput>> Open(const std::string& format, const std::string& path,
+                                                 const arrow::SchemaPtr& schema) {
     auto output = std::unique_ptr<RowOutput>(new RowOutput(format, path, schema));
     if (!path.empty()) {
       output->file_ = std::fopen((path + ".part").c_str(), "wb");
-      if (output->file_ == nullptr) return PermissionDenied("cannot write " + path, "Is the folder there, and yours to write?");
+      if (output->file_ == nullptr)
+        return PermissionDenied("cannot write " + path, "Is the folder there, and yours to write?");
     }
     if (format == "json") FIRN_CHECK(output->Write("["));
     if (format == "csv") {
@@ -126,7 +134,8 @@ class RowOutput {
       FIRN_CHECK(output->Write(header));
     }
     if (format == "arrow") {
-      output->ipc_.emplace([o = output.get()](ByteSpan bytes) { return o->Write(AsChars(bytes)); }, arrow::IpcWriteOptions{});
+      output->ipc_.emplace([o = output.get()](ByteSpan bytes) { return o->Write(AsChars(bytes)); },
+                           arrow::IpcWriteOptions{});
       FIRN_CHECK(output->ipc_->Start(schema));
     }
     return output;
@@ -159,7 +168,8 @@ class RowOutput {
     if (ipc_) FIRN_CHECK(ipc_->Finish());
     if (file_ == nullptr) return {};
     const bool closed = std::fclose(std::exchange(file_, nullptr)) == 0;
-    if (!closed || std::rename((path_ + ".part").c_str(), path_.c_str()) != 0) return Unavailable("could not finish writing " + path_);
+    if (!closed || std::rename((path_ + ".part").c_str(), path_.c_str()) != 0)
+      return Unavailable("could not finish writing " + path_);
     return {};
   }
 
@@ -170,7 +180,8 @@ class RowOutput {
   Status Write(std::string_view text) {
     std::FILE* to = file_ != nullptr ? file_ : stdout;
     if (std::fwrite(text.data(), 1, text.size(), to) != text.size()) {
-      return Unavailable("could not write to " + (path_.empty() ? std::string("standard output") : path_), "Is the disk full, or the reader gone?");
+      return Unavailable("could not write to " + (path_.empty() ? std::string("standard output") : path_),
+                         "Is the disk full, or the reader gone?");
     }
     return {};
   }
@@ -240,7 +251,8 @@ Status RunSearch(Session& session, const SearchCommand& command) {
     FIRN_TRY(request.metric, simd::ParseMetric(command.metric));
   }
   if (command.vector.empty() == command.like.empty()) {
-    return InvalidArgument("search wants --vector or --like", "For example --vector '[0.1, 0.2]', or --like \"id = 7\"");
+    return InvalidArgument("search wants --vector or --like",
+                           "For example --vector '[0.1, 0.2]', or --like \"id = 7\"");
   }
   FIRN_TRY(engine::Engine * engine, session.Engine());
   if (!command.like.empty()) {
@@ -314,7 +326,8 @@ Status RunTables(Session& session, const TablesCommand&) {
     text += "]}\n";
   } else {
     for (const std::string& name : page.names) text += name + "\n";
-    if (page.names.empty() && IsTerminal(STDOUT_FILENO)) text = "no tables in " + session.database() + " yet; `firn load TABLE FILE` makes one\n";
+    if (page.names.empty() && IsTerminal(STDOUT_FILENO))
+      text = "no tables in " + session.database() + " yet; `firn load TABLE FILE` makes one\n";
   }
   Print(text);
   return {};
@@ -328,8 +341,9 @@ Status PrintVersions(Session& session, engine::Engine& engine, const std::string
     std::string text = "{\"versions\":[";
     for (std::size_t i = 0; i < versions.size(); i++) {
       const table::VersionInfo& version = versions[i];
-      text += (i > 0 ? ",{\"version\":" : "{\"version\":") + std::to_string(version.version) + ",\"timestamp\":\"" + IsoTime(version.timestamp) +
-              "\",\"rows\":" + std::to_string(version.rows) + ",\"fragments\":" + std::to_string(version.fragments) + ",\"writer\":";
+      text += (i > 0 ? ",{\"version\":" : "{\"version\":") + std::to_string(version.version) + ",\"timestamp\":\"" +
+              IsoTime(version.timestamp) + "\",\"rows\":" + std::to_string(version.rows) +
+              ",\"fragments\":" + std::to_string(version.fragments) + ",\"writer\":";
       arrow::AppendJsonString(text, version.writer);
       text += "}";
     }
@@ -338,7 +352,8 @@ Status PrintVersions(Session& session, engine::Engine& engine, const std::string
   }
   TextTable table({{"version", true}, {"time", false}, {"rows", true}, {"fragments", true}, {"written by", false}});
   for (const table::VersionInfo& version : versions) {
-    table.Add({std::to_string(version.version), IsoTime(version.timestamp), WithCommas(version.rows), WithCommas(version.fragments), version.writer});
+    table.Add({std::to_string(version.version), IsoTime(version.timestamp), WithCommas(version.rows),
+               WithCommas(version.fragments), version.writer});
   }
   Print(table.Render(TerminalWidth()));
   return {};
@@ -356,8 +371,10 @@ Status RunShow(Session& session, const ShowCommand& command) {
     arrow::AppendJsonString(text, table.name);
     text += ",\"location\":";
     arrow::AppendJsonString(text, table.location);
-    text += ",\"version\":" + std::to_string(table.version) + ",\"rows\":" + std::to_string(table.rows) + ",\"fragments\":" + std::to_string(table.fragments) +
-            ",\"data_bytes\":" + std::to_string(table.data_bytes) + ",\"data_version\":\"" + table.data_version + "\",\"modified\":\"" + IsoTime(table.modified) + "\",\"writer\":";
+    text += ",\"version\":" + std::to_string(table.version) + ",\"rows\":" + std::to_string(table.rows) +
+            ",\"fragments\":" + std::to_string(table.fragments) +
+            ",\"data_bytes\":" + std::to_string(table.data_bytes) + ",\"data_version\":\"" + table.data_version +
+            "\",\"modified\":\"" + IsoTime(table.modified) + "\",\"writer\":";
     arrow::AppendJsonString(text, table.writer);
     text += ",\"columns\":[";
     for (std::size_t i = 0; i < table.schema->fields.size(); i++) {
@@ -373,12 +390,14 @@ Status RunShow(Session& session, const ShowCommand& command) {
   }
   std::string text = "table     " + table.name + "\n";
   text += "location  " + table.location + "\n";
-  text += "version   " + std::to_string(table.version) + ", written " + IsoTime(table.modified) + " by " + table.writer + "\n";
-  text += "rows      " + WithCommas(table.rows) + " in " + WithCommas(table.fragments) + (table.fragments == 1 ? " fragment" : " fragments") + ", " +
-          HumanBytes(table.data_bytes) + "\n\n";
+  text += "version   " + std::to_string(table.version) + ", written " + IsoTime(table.modified) + " by " +
+          table.writer + "\n";
+  text += "rows      " + WithCommas(table.rows) + " in " + WithCommas(table.fragments) +
+          (table.fragments == 1 ? " fragment" : " fragments") + ", " + HumanBytes(table.data_bytes) + "\n\n";
   Print(text);
   TextTable columns({{"column", false}, {"type", false}, {"null", false}});
-  for (const arrow::Field& field : table.schema->fields) columns.Add({field.name, field.type->ToString(), field.nullable ? "yes" : "no"});
+  for (const arrow::Field& field : table.schema->fields)
+    columns.Add({field.name, field.type->ToString(), field.nullable ? "yes" : "no"});
   Print(columns.Render(TerminalWidth()));
   return {};
 }
@@ -405,13 +424,17 @@ Status RunDoctor(Session& session, const DoctorCommand&) {
   } else {
     text = report.store + "\n\n";
     for (const store::Finding& finding : report.findings) {
-      const char* mark = finding.verdict == store::Verdict::kOk ? "\u2713" : finding.verdict == store::Verdict::kWarn ? "!" : "\u2717";
-      text += std::string(mark) + " " + finding.name + ": " + finding.message + " (" + HumanMillis(std::chrono::duration<double, std::milli>(finding.took).count()) + ")\n";
+      const char* mark = finding.verdict == store::Verdict::kOk     ? "\u2713"
+                         : finding.verdict == store::Verdict::kWarn ? "!"
+                                                                    : "\u2717";
+      text += std::string(mark) + " " + finding.name + ": " + finding.message + " (" +
+              HumanMillis(std::chrono::duration<double, std::milli>(finding.took).count()) + ")\n";
       if (!finding.advice.empty()) text += "    " + finding.advice + "\n";
     }
   }
   Print(text);
-  if (report.Overall() == store::Verdict::kFail) return Unsupported("this store lacks what Firn needs", "See the findings above");
+  if (report.Overall() == store::Verdict::kFail)
+    return Unsupported("this store lacks what Firn needs", "See the findings above");
   return {};
 }
 

@@ -18,7 +18,10 @@ Status RunServe(Session& session, const ServeCommand& command) {
   sources.environment = store::ProcessEnvironment();
   sources.read_file = server::ReadConfigFile;
   for (const auto& [name, value] : command.settings) sources.flags[name] = value;
-  for (const auto& [name, value] : {std::pair{"db", options.db}, {"endpoint", options.endpoint}, {"region", options.region}, {"config", command.config_file}}) {
+  for (const auto& [name, value] : {std::pair{"db", options.db},
+                                    {"endpoint", options.endpoint},
+                                    {"region", options.region},
+                                    {"config", command.config_file}}) {
     if (!value.empty()) sources.flags[name] = value;
   }
   if (!options.log_level.empty()) sources.flags["log-level"] = options.log_level;
@@ -57,14 +60,17 @@ Status RunKeys(Session& session, const KeysCommand& command) {
   FIRN_TRY(const server::CreatedKey created, server::CreateKey(request, server::SystemEntropy()));
   const int file = open(command.file.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
   if (file < 0) return PermissionDenied("cannot write " + command.file, "Is the folder there, and yours to write?");
-  const bool written = write(file, created.line.data(), created.line.size()) == static_cast<ssize_t>(created.line.size()) && fsync(file) == 0;
+  const bool written =
+      write(file, created.line.data(), created.line.size()) == static_cast<ssize_t>(created.line.size()) &&
+      fsync(file) == 0;
   close(file);
   if (!written) return Unavailable("could not write " + command.file, "Is the disk full?");
   if (session.options().json) {
     std::printf("{\"id\":\"%s\",\"key\":\"%s\"}\n", request.id.c_str(), created.key.c_str());
   } else {
     std::printf("%s\n", created.key.c_str());
-    if (!session.options().quiet) std::fprintf(stderr, "Shown once; %s holds only a hash of it.\n", command.file.c_str());
+    if (!session.options().quiet)
+      std::fprintf(stderr, "Shown once; %s holds only a hash of it.\n", command.file.c_str());
   }
   return {};
 }

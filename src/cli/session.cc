@@ -11,7 +11,8 @@ namespace {
 
 Deadline DeadlineOf(const CommonOptions& options) {
   if (options.timeout_s <= 0) return Deadline::Never();
-  return Deadline::After(SystemClock(), std::chrono::duration_cast<Duration>(std::chrono::duration<double>(options.timeout_s)));
+  return Deadline::After(SystemClock(),
+                         std::chrono::duration_cast<Duration>(std::chrono::duration<double>(options.timeout_s)));
 }
 
 /// --log-level, else LOG_LEVEL, else warnings only.
@@ -31,7 +32,9 @@ void PrintError(const Error& error, bool json) {
     text += "}}\n";
   } else {
     text = "firn: " + error.message + "\n";
-    if (!error.hint.empty()) text += "  " + error.hint + ".\n";
+    if (!error.hint.empty())
+      text += "  " + error.hint +
+              (std::string_view(".?!)").find(error.hint.back()) == std::string_view::npos ? ".\n" : "\n");
   }
   std::fputs(text.c_str(), stderr);
 }
@@ -57,7 +60,9 @@ struct RunCommand {
 }  // namespace
 
 Session::Session(CommonOptions options)
-    : options_(std::move(options)), log_(LevelOf(options_).value_or(LogLevel::kWarn)), deadline_(DeadlineOf(options_)) {}
+    : options_(std::move(options)),
+      log_(LevelOf(options_).value_or(LogLevel::kWarn)),
+      deadline_(DeadlineOf(options_)) {}
 
 std::string Session::database() const { return options_.db.empty() ? "./firn-data" : options_.db; }
 

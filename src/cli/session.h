@@ -16,7 +16,8 @@ class Session {
  public:
   explicit Session(CommonOptions options);
 
-  /// A table on the command line is a name in the database, or the path or URI of a `.lance` folder, which then says the database too.
+  /// A table on the command line is a name in the database, or the path or URI of a `.lance` folder, which then says
+  /// the database too.
   Result<std::string> ResolveTable(std::string table);
   /// Opened with the first call.
   Result<engine::Engine*> Engine();

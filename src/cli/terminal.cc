@@ -19,7 +19,8 @@ constexpr std::size_t kShortestCell = 6;
 
 /// Characters, counting each UTF-8 sequence as one.
 std::size_t DisplayWidth(std::string_view text) {
-  return static_cast<std::size_t>(std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+  return static_cast<std::size_t>(
+      std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
 }
 
 std::string CutTo(std::string_view text, std::size_t width) {
@@ -50,7 +51,8 @@ std::string VectorCell(const arrow::Array& array, std::int64_t row) {
     if (i > begin) cell += ", ";
     if (items.type().id == arrow::TypeId::kFloat32) {
       char number[24];
-      std::snprintf(number, sizeof number, "%.3g", static_cast<double>(items.Values<float>()[static_cast<std::size_t>(i)]));
+      std::snprintf(number, sizeof number, "%.3g",
+                    static_cast<double>(items.Values<float>()[static_cast<std::size_t>(i)]));
       cell += number;
     } else {
       arrow::AppendJsonValue(cell, items, i);
@@ -66,7 +68,8 @@ std::string Cell(const arrow::Array& array, std::int64_t row) {
   if (arrow::IsText(array.type().id)) return OneLine(array.BytesAt(row));
   if (array.type().id == arrow::TypeId::kFloat32) {
     char number[24];
-    std::snprintf(number, sizeof number, "%.6g", static_cast<double>(array.Values<float>()[static_cast<std::size_t>(row)]));
+    std::snprintf(number, sizeof number, "%.6g",
+                  static_cast<double>(array.Values<float>()[static_cast<std::size_t>(row)]));
     return number;
   }
   std::string cell;
@@ -168,7 +171,8 @@ std::string RenderRows(const arrow::RecordBatch& rows, std::size_t width) {
 
 std::string WithCommas(std::uint64_t number) {
   std::string digits = std::to_string(number);
-  for (auto at = static_cast<std::ptrdiff_t>(digits.size()) - 3; at > 0; at -= 3) digits.insert(static_cast<std::size_t>(at), ",");
+  for (auto at = static_cast<std::ptrdiff_t>(digits.size()) - 3; at > 0; at -= 3)
+    digits.insert(static_cast<std::size_t>(at), ",");
   return digits;
 }
 
@@ -187,7 +191,11 @@ std::string HumanBytes(std::uint64_t bytes) {
 
 std::string HumanMillis(double millis) {
   char text[32];
-  std::snprintf(text, sizeof text, millis >= 1000 ? "%.2f s" : millis >= 10 ? "%.0f ms" : "%.2f ms", millis >= 1000 ? millis / 1000 : millis);
+  std::snprintf(text, sizeof text,
+                millis >= 1000 ? "%.2f s"
+                : millis >= 10 ? "%.0f ms"
+                               : "%.2f ms",
+                millis >= 1000 ? millis / 1000 : millis);
   return text;
 }
 

@@ -33,7 +33,8 @@ class WatchedSource final : public arrow::BatchSource {
 /// At most `limit` rows of a source; what is left of a batch waits for the next portion.
 class Portion final : public arrow::BatchSource {
  public:
-  Portion(arrow::BatchSource& inner, std::optional<arrow::RecordBatch>& rest, std::uint64_t limit) : inner_(inner), rest_(rest), left_(limit) {}
+  Portion(arrow::BatchSource& inner, std::optional<arrow::RecordBatch>& rest, std::uint64_t limit)
+      : inner_(inner), rest_(rest), left_(limit) {}
   arrow::SchemaPtr schema() const override { return inner_.schema(); }
   Result<std::optional<arrow::RecordBatch>> Next() override {
     if (left_ == 0) return std::optional<arrow::RecordBatch>();
@@ -64,8 +65,9 @@ Result<arrow::SchemaPtr> SchemaOf(const InputOptions& input) {
   return std::make_shared<const arrow::Schema>(*std::move(parsed));
 }
 
-Result<std::unique_ptr<WatchedSource>> OpenInput(Session& session, const std::string& file, const InputOptions& input, arrow::SchemaPtr schema,
-                                                 std::int64_t batch_rows, const std::string& table) {
+Result<std::unique_ptr<WatchedSource>> OpenInput(Session& session, const std::string& file, const InputOptions& input,
+                                                 arrow::SchemaPtr schema, std::int64_t batch_rows,
+                                                 const std::string& table) {
   arrow::FileOptions options;
   if (!input.format.empty()) {
     FIRN_TRY(options.format, arrow::ParseFileFormat(input.format));
@@ -74,23 +76,26 @@ Result<std::unique_ptr<WatchedSource>> OpenInput(Session& session, const std::st
   for (const auto& [name, path] : input.columns) options.columns.push_back({name, path});
   if (batch_rows > 0) options.batch_rows = std::min(options.batch_rows, batch_rows);
   FIRN_TRY(auto source, arrow::OpenFile(file, options));
-  return std::make_unique<WatchedSource>(std::move(source), "loading " + table, session.clock(), session.options().quiet);
+  return std::make_unique<WatchedSource>(std::move(source), "loading " + table, session.clock(),
+                                         session.options().quiet);
 }
 
 void Report(Session& session, const std::string& table, std::uint64_t rows, std::uint64_t version, SteadyTime begin) {
   const double seconds = std::max(1e-6, std::chrono::duration<double>(session.clock().Now() - begin).count());
   if (session.options().json) {
-    std::printf("{\"table\":\"%s\",\"rows\":%llu,\"version\":%llu,\"seconds\":%.3f}\n", table.c_str(), static_cast<unsigned long long>(rows),
-                static_cast<unsigned long long>(version), seconds);
+    std::printf("{\"table\":\"%s\",\"rows\":%llu,\"version\":%llu,\"seconds\":%.3f}\n", table.c_str(),
+                static_cast<unsigned long long>(rows), static_cast<unsigned long long>(version), seconds);
     std::fflush(stdout);
   } else if (!session.options().quiet) {
-    std::printf("%s rows in table %s, version %llu (%s, %s rows/s)\n", WithCommas(rows).c_str(), table.c_str(), static_cast<unsigned long long>(version),
-                HumanMillis(seconds * 1000).c_str(), WithCommas(static_cast<std::uint64_t>(static_cast<double>(rows) / seconds)).c_str());
+    std::printf("%s rows in table %s, version %llu (%s, %s rows/s)\n", WithCommas(rows).c_str(), table.c_str(),
+                static_cast<unsigned long long>(version), HumanMillis(seconds * 1000).c_str(),
+                WithCommas(static_cast<std::uint64_t>(static_cast<double>(rows) / seconds)).c_str());
   }
 }
 
 /// Appends in commits of so many rows, and says after each how many rows are safe.
-Status LoadInCommits(Session& session, engine::Engine& engine, const std::string& table, arrow::BatchSource& source, std::uint64_t rows_per_commit) {
+Status LoadInCommits(Session& session, engine::Engine& engine, const std::string& table, arrow::BatchSource& source,
+                     std::uint64_t rows_per_commit) {
   const SteadyTime begin = session.clock().Now();
   std::optional<arrow::RecordBatch> rest;
   std::uint64_t rows = 0;
@@ -115,12 +120,15 @@ Status RunCreate(Session& session, const CreateCommand& command) {
   FIRN_CHECK(table::CheckTableName(name));
   if (command.overwrite && command.exist_ok) return InvalidArgument("--overwrite and --exist-ok exclude each other");
   FIRN_TRY(arrow::SchemaPtr schema, SchemaOf(command.input));
-  const auto mode = command.overwrite ? table::CreateMode::kOverwrite : command.exist_ok ? table::CreateMode::kExistOk : table::CreateMode::kCreate;
+  const auto mode = command.overwrite  ? table::CreateMode::kOverwrite
+                    : command.exist_ok ? table::CreateMode::kExistOk
+                                       : table::CreateMode::kCreate;
   FIRN_TRY(engine::Engine * engine, session.Engine());
   const SteadyTime begin = session.clock().Now();
   std::unique_ptr<arrow::BatchSource> source;
   if (command.file.empty()) {
-    if (!schema) return InvalidArgument("create wants a file or --schema", "For example --schema 'id int64, vector vector(384)'");
+    if (!schema)
+      return InvalidArgument("create wants a file or --schema", "For example --schema 'id int64, vector vector(384)'");
     source = arrow::FromBatches(schema, {});
   } else {
     FIRN_TRY(source, OpenInput(session, command.file, command.input, schema, 0, name));
@@ -141,18 +149,22 @@ Status RunLoad(Session& session, const LoadCommand& command) {
   if (!existing && existing.error().kind != ErrorKind::kNotFound) return existing.error();
   // The table's own types decide how text is read.
   if (existing && !schema && !command.overwrite) schema = (*existing)->schema();
-  FIRN_TRY(auto source, OpenInput(session, command.file, command.input, schema, static_cast<std::int64_t>(command.commit_every), name));
+  FIRN_TRY(auto source, OpenInput(session, command.file, command.input, schema,
+                                  static_cast<std::int64_t>(command.commit_every), name));
 
   const bool fresh = !existing || command.overwrite;
   if (command.commit_every > 0) {
     if (fresh) {
       const auto empty = arrow::FromBatches(source->schema(), {});
-      FIRN_CHECK(engine->Create(name, *empty, existing ? table::CreateMode::kOverwrite : table::CreateMode::kCreate, session.deadline()));
+      FIRN_CHECK(engine->Create(name, *empty, existing ? table::CreateMode::kOverwrite : table::CreateMode::kCreate,
+                                session.deadline()));
     }
     return LoadInCommits(session, *engine, name, *source, command.commit_every);
   }
-  Result<table::AppendResult> loaded = fresh ? engine->Create(name, *source, existing ? table::CreateMode::kOverwrite : table::CreateMode::kCreate, session.deadline())
-                                             : engine->Append(name, *source, session.deadline());
+  Result<table::AppendResult> loaded =
+      fresh ? engine->Create(name, *source, existing ? table::CreateMode::kOverwrite : table::CreateMode::kCreate,
+                             session.deadline())
+            : engine->Append(name, *source, session.deadline());
   source.reset();  // clears the progress line
   if (!loaded) return std::move(loaded).error();
   Report(session, name, loaded->rows, loaded->version, begin);

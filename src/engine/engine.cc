@@ -14,14 +14,17 @@ struct Engine::Parts {
   lance::FileMetadataCache metadata_cache;
   std::optional<table::Database> database;
 
-  Parts(Config c, World w) : config(std::move(c)), world(std::move(w)), pool(config.threads), metadata_cache(config.metadata_cache_bytes) {}
+  Parts(Config c, World w)
+      : config(std::move(c)), world(std::move(w)), pool(config.threads), metadata_cache(config.metadata_cache_bytes) {}
 };
 
 Result<std::unique_ptr<Engine>> Engine::Open(Config config, World world) {
   auto parts = std::make_unique<Parts>(std::move(config), std::move(world));
-  const store::StoreContext context{parts->world.clock, parts->world.random, parts->world.log, parts->world.environment, &parts->counter};
+  const store::StoreContext context{parts->world.clock, parts->world.random, parts->world.log, parts->world.environment,
+                                    &parts->counter};
   FIRN_TRY(parts->store, store::OpenStore(parts->config.database, parts->config.store, context));
-  parts->database.emplace(table::Environment{*parts->store, parts->world.clock, parts->world.random, parts->world.log, parts->pool, parts->metadata_cache});
+  parts->database.emplace(table::Environment{*parts->store, parts->world.clock, parts->world.random, parts->world.log,
+                                             parts->pool, parts->metadata_cache});
   return std::unique_ptr<Engine>(new Engine(std::move(parts)));
 }
 
@@ -34,11 +37,13 @@ Result<table::TablePage> Engine::ListTables(std::string_view after, std::size_t 
   return parts_->database->ListTables(after, limit, deadline);
 }
 
-Result<table::SnapshotPtr> Engine::Snapshot(std::string_view name, std::optional<std::uint64_t> version, const Deadline& deadline) {
+Result<table::SnapshotPtr> Engine::Snapshot(std::string_view name, std::optional<std::uint64_t> version,
+                                            const Deadline& deadline) {
   return parts_->database->Open(name, version, deadline);
 }
 
-Result<TableDescription> Engine::Describe(std::string_view name, std::optional<std::uint64_t> version, const Deadline& deadline) {
+Result<TableDescription> Engine::Describe(std::string_view name, std::optional<std::uint64_t> version,
+                                          const Deadline& deadline) {
   FIRN_TRY(const table::SnapshotPtr snapshot, Snapshot(name, version, deadline));
   const lance::Manifest& manifest = snapshot->manifest();
   TableDescription description;
@@ -49,7 +54,8 @@ Result<TableDescription> Engine::Describe(std::string_view name, std::optional<s
   for (const lance::Fragment& fragment : manifest.fragments) {
     for (const lance::DataFile& file : fragment.files) description.data_bytes += file.size_bytes;
   }
-  description.data_version = std::to_string(manifest.data_version.major) + "." + std::to_string(manifest.data_version.minor);
+  description.data_version =
+      std::to_string(manifest.data_version.major) + "." + std::to_string(manifest.data_version.minor);
   description.writer = manifest.writer;
   description.modified = manifest.timestamp;
   description.schema = snapshot->schema();
@@ -61,7 +67,8 @@ Result<std::vector<table::VersionInfo>> Engine::Versions(std::string_view name, 
   return parts_->database->Versions(name, deadline);
 }
 
-Result<table::AppendResult> Engine::Create(std::string_view name, arrow::BatchSource& rows, table::CreateMode mode, const Deadline& deadline) {
+Result<table::AppendResult> Engine::Create(std::string_view name, arrow::BatchSource& rows, table::CreateMode mode,
+                                           const Deadline& deadline) {
   return parts_->database->Create(name, rows, mode, parts_->config.write, deadline);
 }
 
@@ -71,25 +78,28 @@ Result<table::AppendResult> Engine::Append(std::string_view name, arrow::BatchSo
 
 Status Engine::Drop(std::string_view name, const Deadline& deadline) { return parts_->database->Drop(name, deadline); }
 
-Result<std::uint64_t> Engine::Count(std::string_view name, std::string_view filter, std::optional<std::uint64_t> version, const Deadline& deadline) {
+Result<std::uint64_t> Engine::Count(std::string_view name, std::string_view filter,
+                                    std::optional<std::uint64_t> version, const Deadline& deadline) {
   FIRN_TRY(const table::SnapshotPtr snapshot, Snapshot(name, version, deadline));
   return snapshot->CountRows(filter, deadline);
 }
 
-Status Engine::Scan(std::string_view name, std::optional<std::uint64_t> version, const table::ScanRequest& request, const table::BatchSink& sink,
-                    const Deadline& deadline) {
+Status Engine::Scan(std::string_view name, std::optional<std::uint64_t> version, const table::ScanRequest& request,
+                    const table::BatchSink& sink, const Deadline& deadline) {
   FIRN_TRY(const table::SnapshotPtr snapshot, Snapshot(name, version, deadline));
   return snapshot->Scan(request, sink, deadline);
 }
 
-Result<arrow::RecordBatch> Engine::Take(std::string_view name, std::optional<std::uint64_t> version, std::span<const lance::RowAddress> addresses,
-                                        const std::optional<std::vector<std::string>>& columns, bool with_row_address, const Deadline& deadline) {
+Result<arrow::RecordBatch> Engine::Take(std::string_view name, std::optional<std::uint64_t> version,
+                                        std::span<const lance::RowAddress> addresses,
+                                        const std::optional<std::vector<std::string>>& columns, bool with_row_address,
+                                        const Deadline& deadline) {
   FIRN_TRY(const table::SnapshotPtr snapshot, Snapshot(name, version, deadline));
   return snapshot->Take(addresses, columns, with_row_address, deadline);
 }
 
-Result<query::SearchResult> Engine::Search(std::string_view name, std::optional<std::uint64_t> version, const query::SearchRequest& request,
-                                           const Deadline& deadline) {
+Result<query::SearchResult> Engine::Search(std::string_view name, std::optional<std::uint64_t> version,
+                                           const query::SearchRequest& request, const Deadline& deadline) {
   const Clock& clock = parts_->world.clock;
   const store::StoreCounts before = Counts();
   const SteadyTime begin = clock.Now();

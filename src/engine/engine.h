@@ -1,6 +1,6 @@
 #pragma once
-// What a program embeds: one object that wires stores, caches, tables and search from one Config. The `firn` command and the server
-// are its two users in this repository.
+// What a program embeds: one object that wires stores, caches, tables and search from one Config. The `firn` command
+// and the server are its two users in this repository.
 
 #include <cstdint>
 #include <memory>
@@ -25,7 +25,7 @@ struct Config {
   std::string database = "./firn-data";  // folder or s3://bucket/prefix
   store::StoreOptions store;
   table::WriteOptions write;
-  std::size_t threads = 0;               // 0 = one per core
+  std::size_t threads = 0;  // 0 = one per core
   std::size_t metadata_cache_bytes = 64U << 20;
 };
 
@@ -47,7 +47,7 @@ struct TableDescription {
   std::string writer;
   WallTime modified{};
   arrow::SchemaPtr schema;
-  std::string location;          // "s3://bucket/prefix/docs.lance"
+  std::string location;  // "s3://bucket/prefix/docs.lance"
 };
 
 /// Thread-safe. Error kinds are those of table.h, search.h and object_store.h.
@@ -60,21 +60,27 @@ class Engine {
   const Config& config() const;
 
   Result<table::TablePage> ListTables(std::string_view after, std::size_t limit, const Deadline& deadline);
-  Result<TableDescription> Describe(std::string_view name, std::optional<std::uint64_t> version, const Deadline& deadline);
+  Result<TableDescription> Describe(std::string_view name, std::optional<std::uint64_t> version,
+                                    const Deadline& deadline);
   Result<std::vector<table::VersionInfo>> Versions(std::string_view name, const Deadline& deadline);
-  Result<table::SnapshotPtr> Snapshot(std::string_view name, std::optional<std::uint64_t> version, const Deadline& deadline);
+  Result<table::SnapshotPtr> Snapshot(std::string_view name, std::optional<std::uint64_t> version,
+                                      const Deadline& deadline);
 
-  Result<table::AppendResult> Create(std::string_view name, arrow::BatchSource& rows, table::CreateMode mode, const Deadline& deadline);
+  Result<table::AppendResult> Create(std::string_view name, arrow::BatchSource& rows, table::CreateMode mode,
+                                     const Deadline& deadline);
   Result<table::AppendResult> Append(std::string_view name, arrow::BatchSource& rows, const Deadline& deadline);
   Status Drop(std::string_view name, const Deadline& deadline);
 
-  Result<std::uint64_t> Count(std::string_view name, std::string_view filter, std::optional<std::uint64_t> version, const Deadline& deadline);
-  Status Scan(std::string_view name, std::optional<std::uint64_t> version, const table::ScanRequest& request, const table::BatchSink& sink,
-              const Deadline& deadline);
-  Result<arrow::RecordBatch> Take(std::string_view name, std::optional<std::uint64_t> version, std::span<const lance::RowAddress> addresses,
-                                  const std::optional<std::vector<std::string>>& columns, bool with_row_address, const Deadline& deadline);
-  Result<query::SearchResult> Search(std::string_view name, std::optional<std::uint64_t> version, const query::SearchRequest& request,
-                                     const Deadline& deadline);
+  Result<std::uint64_t> Count(std::string_view name, std::string_view filter, std::optional<std::uint64_t> version,
+                              const Deadline& deadline);
+  Status Scan(std::string_view name, std::optional<std::uint64_t> version, const table::ScanRequest& request,
+              const table::BatchSink& sink, const Deadline& deadline);
+  Result<arrow::RecordBatch> Take(std::string_view name, std::optional<std::uint64_t> version,
+                                  std::span<const lance::RowAddress> addresses,
+                                  const std::optional<std::vector<std::string>>& columns, bool with_row_address,
+                                  const Deadline& deadline);
+  Result<query::SearchResult> Search(std::string_view name, std::optional<std::uint64_t> version,
+                                     const query::SearchRequest& request, const Deadline& deadline);
 
   /// What `firn doctor` shows.
   Result<store::DoctorReport> Doctor(const Deadline& deadline);

@@ -77,17 +77,19 @@ Status CheckBases(const Manifest& manifest, std::string_view table) {
   return {};
 }
 
-// The first format (0.1) has no column indices, so that its columns would read as absent; 2.0 stands in manifests as 2.0 or 0.3.
+// The first format (0.1) has no column indices, so that its columns would read as absent; 2.0 stands in manifests
+// as 2.0 or 0.3.
 Status CheckFileVersions(const Manifest& manifest, std::string_view table) {
   for (const Fragment& fragment : manifest.fragments) {
     for (const DataFile& file : fragment.files) {
       if (file.version >= FileVersion{2, 1} && file.version <= FileVersion{2, 2}) continue;
       const bool two = file.version == FileVersion{0, 3};
-      return Unsupported("table " + std::string(table) + " has data files of Lance file format " +
-                             (two ? "2.0" : std::to_string(file.version.major) + "." + std::to_string(file.version.minor)) +
-                             "; this Firn reads 2.1 and 2.2",
-                         "rewrite the table with LanceDB: db.create_table(name, old.to_arrow(), "
-                         "storage_options={\"new_table_data_storage_version\": \"2.1\"})");
+      return Unsupported(
+          "table " + std::string(table) + " has data files of Lance file format " +
+              (two ? "2.0" : std::to_string(file.version.major) + "." + std::to_string(file.version.minor)) +
+              "; this Firn reads 2.1 and 2.2",
+          "rewrite the table with LanceDB: db.create_table(name, old.to_arrow(), "
+          "storage_options={\"new_table_data_storage_version\": \"2.1\"})");
     }
   }
   return {};

@@ -33,8 +33,8 @@ class FileWriter {
   FileWriter& operator=(FileWriter&&) noexcept;
   ~FileWriter();  // without Finish: nothing becomes visible
 
-  /// Columns must be the schema's, in order, with its types (which of their fields are nullable does not matter). InvalidArgument names the column when they are not, or
-  /// when a non-nullable one holds a null.
+  /// Columns must be the schema's, in order, with its types (which of their fields are nullable does not matter).
+  /// InvalidArgument names the column when they are not, or when a non-nullable one holds a null.
   Status Append(const arrow::RecordBatch& batch, const Deadline& deadline);
   std::uint64_t rows() const;
   /// Bytes so far, buffered ones too: when to start the next file.

@@ -1,6 +1,6 @@
 #pragma once
-// Reading columns of rows of fragments. Every fragment of one call goes forward together, so that the number of dependent rounds
-// does not grow with the number of fragments:
+// Reading columns of rows of fragments. Every fragment of one call goes forward together, so that the number of
+// dependent rounds does not grow with the number of fragments:
 //   1. tails of data files whose footers are not cached   2. chunk tables or repetition indexes, where a page has one
 //   3. the values.  A fixed-width page (vectors) needs no step 2; a column read whole fuses 2 and 3.
 
@@ -17,8 +17,8 @@
 
 namespace firn::lance {
 
-/// Parsed footers and column metadata of data files, by path, and what later steps learn of them. Data files are immutable, so an
-/// entry never goes stale. Thread-safe; bounded by bytes, least recently used goes first.
+/// Parsed footers and column metadata of data files, by path, and what later steps learn of them. Data files are
+/// immutable, so an entry never goes stale. Thread-safe; bounded by bytes, least recently used goes first.
 class FileMetadataCache {
  public:
   explicit FileMetadataCache(std::size_t capacity_bytes = 64U << 20);
@@ -57,12 +57,14 @@ struct ReadContext {
   TaskPool* pool = nullptr;  // decodes on it when given
 };
 
-/// The top-level columns `columns` (manifest names; all below a nested one) of the selected rows. One list of batches for each
-/// FragmentRead, together its rows in order. Batches break where pages do, so that vectors can be handed out without a copy (a view of
-/// the store's buffer). Deletions are not applied: the caller does that. A column that a fragment has no file for reads as null.
-/// With no columns, batches have rows only. Corrupt files give DataCorruption naming the object; encodings that are not known give
-/// Unsupported naming the encoding, column and file.
-Result<std::vector<std::vector<arrow::RecordBatch>>> ReadFragments(const ReadContext& context, std::span<const FragmentRead> reads,
-                                                                   std::span<const std::string> columns, const Deadline& deadline);
+/// The top-level columns `columns` (manifest names; all below a nested one) of the selected rows. One list of batches
+/// for each FragmentRead, together its rows in order. Batches break where pages do, so that vectors can be handed out
+/// without a copy (a view of the store's buffer). Deletions are not applied: the caller does that. A column that a
+/// fragment has no file for reads as null. With no columns, batches have rows only. Corrupt files give DataCorruption
+/// naming the object; encodings that are not known give Unsupported naming the encoding, column and file.
+Result<std::vector<std::vector<arrow::RecordBatch>>> ReadFragments(const ReadContext& context,
+                                                                   std::span<const FragmentRead> reads,
+                                                                   std::span<const std::string> columns,
+                                                                   const Deadline& deadline);
 
 }  // namespace firn::lance

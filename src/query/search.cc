@@ -23,12 +23,18 @@ struct Plan {
 std::optional<simd::Element> ElementOf(const arrow::Type& type) {
   if (!arrow::IsVector(type)) return std::nullopt;
   switch (type.children[0].type->id) {
-    case TypeId::kFloat32: return simd::Element::kF32;
-    case TypeId::kFloat16: return simd::Element::kF16;
-    case TypeId::kFloat64: return simd::Element::kF64;
-    case TypeId::kUInt8: return simd::Element::kU8;
-    case TypeId::kInt8: return simd::Element::kI8;
-    default: return std::nullopt;
+    case TypeId::kFloat32:
+      return simd::Element::kF32;
+    case TypeId::kFloat16:
+      return simd::Element::kF16;
+    case TypeId::kFloat64:
+      return simd::Element::kF64;
+    case TypeId::kUInt8:
+      return simd::Element::kU8;
+    case TypeId::kInt8:
+      return simd::Element::kI8;
+    default:
+      return std::nullopt;
   }
 }
 
@@ -41,29 +47,36 @@ Result<std::string> ChooseColumn(const Snapshot& snapshot, const std::string& as
   for (const std::string& name : candidates) listed += (listed.empty() ? "" : ", ") + name;
   if (asked.empty()) {
     if (candidates.size() == 1) return candidates.front();
-    if (candidates.empty()) return InvalidArgument("table " + snapshot.name() + " has no vector column", "A vector column is a list of equally many numbers in every row");
+    if (candidates.empty())
+      return InvalidArgument("table " + snapshot.name() + " has no vector column",
+                             "A vector column is a list of equally many numbers in every row");
     return InvalidArgument("table " + snapshot.name() + " has several vector columns", "Name one of: " + listed);
   }
   const auto index = snapshot.schema()->IndexOf(asked);
-  if (!index) return InvalidArgument("table " + snapshot.name() + " has no column \"" + asked + "\"", listed.empty() ? "" : "Its vector columns are: " + listed);
+  if (!index)
+    return InvalidArgument("table " + snapshot.name() + " has no column \"" + asked + "\"",
+                           listed.empty() ? "" : "Its vector columns are: " + listed);
   const arrow::Type& type = *snapshot.schema()->fields[*index].type;
   if (!ElementOf(type)) {
-    return InvalidArgument("column \"" + asked + "\" is " + type.ToString() + ", not a vector", listed.empty() ? "" : "Vector columns are: " + listed);
+    return InvalidArgument("column \"" + asked + "\" is " + type.ToString() + ", not a vector",
+                           listed.empty() ? "" : "Vector columns are: " + listed);
   }
   return asked;
 }
 
 Status CheckVector(const SearchRequest& request, const Plan& plan, std::int32_t dimension) {
   if (static_cast<std::int64_t>(request.vector.size()) != dimension) {
-    return InvalidArgument("the query vector has " + std::to_string(request.vector.size()) + " values, column \"" + plan.column + "\" has " +
-                               std::to_string(dimension),
+    return InvalidArgument("the query vector has " + std::to_string(request.vector.size()) + " values, column \"" +
+                               plan.column + "\" has " + std::to_string(dimension),
                            "Embed the query with the model that made the column");
   }
   for (std::size_t i = 0; i < request.vector.size(); i++) {
     const float value = request.vector[i];
-    if (!std::isfinite(value)) return InvalidArgument("value " + std::to_string(i) + " of the query vector is not a finite number");
+    if (!std::isfinite(value))
+      return InvalidArgument("value " + std::to_string(i) + " of the query vector is not a finite number");
     if (plan.metric == simd::Metric::kHamming && (value < 0 || value > 255 || value != std::floor(value))) {
-      return InvalidArgument("value " + std::to_string(i) + " of the query vector is not a byte (0..255), which hamming distance needs");
+      return InvalidArgument("value " + std::to_string(i) +
+                             " of the query vector is not a byte (0..255), which hamming distance needs");
     }
   }
   return {};
@@ -78,9 +91,11 @@ Result<Plan> MakePlan(const Snapshot& snapshot, const SearchRequest& request) {
   FIRN_TRY(plan.column, ChooseColumn(snapshot, request.vector_column));
   const arrow::Type& type = *snapshot.schema()->fields[*snapshot.schema()->IndexOf(plan.column)].type;
   plan.element = *ElementOf(type);
-  plan.metric = request.metric.value_or(plan.element == simd::Element::kU8 ? simd::Metric::kHamming : simd::Metric::kL2);
+  plan.metric =
+      request.metric.value_or(plan.element == simd::Element::kU8 ? simd::Metric::kHamming : simd::Metric::kL2);
   if (plan.metric == simd::Metric::kHamming && plan.element != simd::Element::kU8) {
-    return InvalidArgument("hamming distance needs a column of uint8 vectors, \"" + plan.column + "\" is " + type.ToString());
+    return InvalidArgument("hamming distance needs a column of uint8 vectors, \"" + plan.column + "\" is " +
+                           type.ToString());
   }
   FIRN_CHECK(CheckVector(request, plan, type.list_size));
   if (!request.filter.empty()) {
@@ -92,7 +107,8 @@ Result<Plan> MakePlan(const Snapshot& snapshot, const SearchRequest& request) {
 }
 
 /// Distances of one piece's rows, offered to `top`. Nulls are not candidates.
-std::uint64_t ScorePiece(const Snapshot::Piece& piece, const Plan& plan, const SearchRequest& request, simd::TopK& top) {
+std::uint64_t ScorePiece(const Snapshot::Piece& piece, const Plan& plan, const SearchRequest& request,
+                         simd::TopK& top) {
   const arrow::Array& column = piece.batch.columns.front();
   const auto* values = column.child(0).data().data.data();
   const std::size_t row_bytes = static_cast<std::size_t>(column.type().list_size) * simd::SizeOf(plan.element);
@@ -136,7 +152,8 @@ struct Scattered {
 };
 
 /// Every piece of the table on this process's pool; each keeps its own best, merged under one lock.
-Result<Scattered> Scatter(const Snapshot& snapshot, const Plan& plan, const SearchRequest& request, const Deadline& deadline) {
+Result<Scattered> Scatter(const Snapshot& snapshot, const Plan& plan, const SearchRequest& request,
+                          const Deadline& deadline) {
   std::mutex mutex;
   simd::TopK best(plan.wanted);
   Scattered gathered;
@@ -160,8 +177,8 @@ Result<Scattered> Scatter(const Snapshot& snapshot, const Plan& plan, const Sear
 }
 
 /// Of the nearest, those for which the filter holds.
-Result<std::vector<simd::Hit>> Postfilter(const Snapshot& snapshot, const filter::Predicate& predicate, std::vector<simd::Hit> hits,
-                                          const Deadline& deadline) {
+Result<std::vector<simd::Hit>> Postfilter(const Snapshot& snapshot, const filter::Predicate& predicate,
+                                          std::vector<simd::Hit> hits, const Deadline& deadline) {
   std::vector<lance::RowAddress> addresses;
   for (const simd::Hit& hit : hits) addresses.push_back(hit.row);
   const std::vector<std::string> columns(predicate.columns().begin(), predicate.columns().end());
@@ -172,7 +189,8 @@ Result<std::vector<simd::Hit>> Postfilter(const Snapshot& snapshot, const filter
   return passed;
 }
 
-Result<arrow::RecordBatch> Fetch(const Snapshot& snapshot, std::span<const simd::Hit> hits, const SearchRequest& request, const Deadline& deadline) {
+Result<arrow::RecordBatch> Fetch(const Snapshot& snapshot, std::span<const simd::Hit> hits,
+                                 const SearchRequest& request, const Deadline& deadline) {
   std::vector<lance::RowAddress> addresses;
   std::vector<float> distances;
   for (const simd::Hit& hit : hits) {
@@ -194,8 +212,11 @@ Result<arrow::RecordBatch> Fetch(const Snapshot& snapshot, std::span<const simd:
 std::string Describe(const Snapshot& snapshot, const Plan& plan, const SearchRequest& request) {
   std::string text = "exact ";
   text.append(simd::NameOf(plan.metric)).append(" over column ").append(plan.column);
-  text += ", " + std::to_string(snapshot.LiveRows()) + " rows in " + std::to_string(snapshot.manifest().fragments.size()) + " fragments";
-  if (plan.predicate) text.append(request.postfilter ? ", then filter " : ", where ").append(plan.predicate->ToString());
+  const std::size_t fragments = snapshot.manifest().fragments.size();
+  text += ", " + std::to_string(snapshot.LiveRows()) + " rows in " + std::to_string(fragments) +
+          (fragments == 1 ? " fragment" : " fragments");
+  if (plan.predicate)
+    text.append(request.postfilter ? ", then filter " : ", where ").append(plan.predicate->ToString());
   return text;
 }
 

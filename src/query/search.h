@@ -15,9 +15,9 @@ namespace firn::query {
 inline constexpr std::uint64_t kMaxK = 1'000'000;  // k + offset
 
 struct SearchRequest {
-  std::string vector_column;                        // "" = the only vector column (InvalidArgument names the choices otherwise)
+  std::string vector_column;  // "" = the only vector column (InvalidArgument names the choices otherwise)
   std::vector<float> vector;
-  std::optional<simd::Metric> metric;               // unset = l2, or hamming for u8... as the column's metadata says
+  std::optional<simd::Metric> metric;  // unset = l2, or hamming for u8... as the column's metadata says
   std::uint64_t k = 10;
   std::uint64_t offset = 0;
   std::string filter;                               // applied before the search (prefilter)

@@ -140,7 +140,8 @@ TEST_F(SearchTest, PrefilterFindsKMatchingRowsHoweverFewMatch) {
   request.filter = "`group` = 3";
   EXPECT_EQ(IdsOf(Run(request)), First(Expected(Metric::kL2, [](int id) { return id % 10 == 3; }), 10));
   request.filter = "id IN (1, 490, 49)";
-  EXPECT_EQ(IdsOf(Run(request)), Expected(Metric::kL2, [](int id) { return id == 1 || id == 490; })) << "49's vector is null";
+  EXPECT_EQ(IdsOf(Run(request)), Expected(Metric::kL2, [](int id) { return id == 1 || id == 490; }))
+      << "49's vector is null";
   request.filter = "id < 0";
   EXPECT_TRUE(IdsOf(Run(request)).empty());
 }
@@ -192,7 +193,8 @@ TEST_F(SearchTest, ByteVectorsDefaultToHamming) {
   SearchRequest request = Request();
   request.vector_column = "bytes";
   request.vector.clear();
-  for (int d = 0; d < kDimension; d++) request.vector.push_back(static_cast<float>(static_cast<std::uint8_t>(7 * 123 + d)));
+  for (int d = 0; d < kDimension; d++)
+    request.vector.push_back(static_cast<float>(static_cast<std::uint8_t>(7 * 123 + d)));
   request.k = 1;
   const SearchResult result = Run(request);
   EXPECT_THAT(IdsOf(result), ElementsAre(123));

@@ -29,10 +29,13 @@ std::atomic<bool>& ScalarForced() {
   return forced;
 }
 
-const KernelTable& ActiveKernels() { return ScalarForced().load(std::memory_order_relaxed) ? ScalarKernels() : BestKernels(); }
+const KernelTable& ActiveKernels() {
+  return ScalarForced().load(std::memory_order_relaxed) ? ScalarKernels() : BestKernels();
+}
 
 /// Bits that differ, eight bytes at a time.
-void HammingRows(std::span<const float> query, const std::uint8_t* rows, std::size_t count, std::span<float> distances) {
+void HammingRows(std::span<const float> query, const std::uint8_t* rows, std::size_t count,
+                 std::span<float> distances) {
   std::vector<std::uint8_t> wanted(query.size());
   std::ranges::transform(query, wanted.begin(), [](float value) { return static_cast<std::uint8_t>(value); });
   const std::size_t dim = wanted.size();
@@ -40,7 +43,8 @@ void HammingRows(std::span<const float> query, const std::uint8_t* rows, std::si
     std::uint64_t bits = 0;
     std::size_t j = 0;
     for (; j + 8 <= dim; j += 8) {
-      bits += static_cast<std::uint64_t>(std::popcount(LoadLe<std::uint64_t>(rows + j) ^ LoadLe<std::uint64_t>(wanted.data() + j)));
+      bits += static_cast<std::uint64_t>(
+          std::popcount(LoadLe<std::uint64_t>(rows + j) ^ LoadLe<std::uint64_t>(wanted.data() + j)));
     }
     for (; j < dim; j++) bits += static_cast<std::uint64_t>(std::popcount(static_cast<unsigned>(rows[j] ^ wanted[j])));
     distances[i] = static_cast<float>(bits);
@@ -65,21 +69,29 @@ Result<Metric> ParseMetric(std::string_view text) {
 
 std::string_view NameOf(Metric metric) {
   switch (metric) {
-    case Metric::kL2: return "l2";
-    case Metric::kCosine: return "cosine";
-    case Metric::kDot: return "dot";
-    case Metric::kHamming: break;
+    case Metric::kL2:
+      return "l2";
+    case Metric::kCosine:
+      return "cosine";
+    case Metric::kDot:
+      return "dot";
+    case Metric::kHamming:
+      break;
   }
   return "hamming";
 }
 
 std::size_t SizeOf(Element element) {
   switch (element) {
-    case Element::kF64: return 8;
-    case Element::kF32: return 4;
-    case Element::kF16: return 2;
+    case Element::kF64:
+      return 8;
+    case Element::kF32:
+      return 4;
+    case Element::kF16:
+      return 2;
     case Element::kU8:
-    case Element::kI8: break;
+    case Element::kI8:
+      break;
   }
   return 1;
 }

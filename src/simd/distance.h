@@ -3,7 +3,8 @@
 // chosen once, at the first call; each is checked against the scalar one on random input.
 //
 // LanceDB's conventions, so that results compare: l2 is the squared Euclidean distance, cosine is 1 - cos, dot is
-// 1 - <a, b>, hamming is the number of differing bits. Smaller is nearer for all four. A zero vector has cosine distance 1.
+// 1 - <a, b>, hamming is the number of differing bits. Smaller is nearer for all four. A zero vector has cosine
+// distance 1.
 
 #include <cstddef>
 #include <cstdint>

@@ -27,11 +27,21 @@ RandomRows MakeRows(Random& random, Element element, std::size_t dim, std::size_
   std::string bytes(1, '\0');
   for (std::size_t i = 0; i < dim * count; i++) {
     switch (element) {
-      case Element::kF32: AppendLe(bytes, static_cast<float>(random.Unit() * 4 - 2)); break;
-      case Element::kF64: AppendLe(bytes, random.Unit() * 4 - 2); break;
-      case Element::kF16: AppendLe(bytes, SomeHalf(random)); break;
-      case Element::kU8: AppendLe(bytes, static_cast<std::uint8_t>(random.Below(256))); break;
-      case Element::kI8: AppendLe(bytes, static_cast<std::int8_t>(random.Below(256) - 128)); break;
+      case Element::kF32:
+        AppendLe(bytes, static_cast<float>(random.Unit() * 4 - 2));
+        break;
+      case Element::kF64:
+        AppendLe(bytes, random.Unit() * 4 - 2);
+        break;
+      case Element::kF16:
+        AppendLe(bytes, SomeHalf(random));
+        break;
+      case Element::kU8:
+        AppendLe(bytes, static_cast<std::uint8_t>(random.Below(256)));
+        break;
+      case Element::kI8:
+        AppendLe(bytes, static_cast<std::int8_t>(random.Below(256) - 128));
+        break;
     }
   }
   made.bytes.assign(bytes.begin(), bytes.end());
@@ -51,8 +61,10 @@ TEST(Distances, EveryInstructionSetAgreesWithScalarOnRandomInput) {
         for (std::size_t metric = 0; metric < kFloatMetrics; metric++) {
           float expected[5];
           float actual[5];
-          ScalarKernels().kernels[metric][static_cast<std::size_t>(element)](rows.query.data(), dim, rows.bytes.data() + 1, 5, expected);
-          table->kernels[metric][static_cast<std::size_t>(element)](rows.query.data(), dim, rows.bytes.data() + 1, 5, actual);
+          ScalarKernels().kernels[metric][static_cast<std::size_t>(element)](rows.query.data(), dim,
+                                                                             rows.bytes.data() + 1, 5, expected);
+          table->kernels[metric][static_cast<std::size_t>(element)](rows.query.data(), dim, rows.bytes.data() + 1, 5,
+                                                                    actual);
           // Rounding grows with the sum of magnitudes, not with the sum.
           float magnitude = 1;
           for (const float value : rows.query) magnitude += std::abs(value) * 256;

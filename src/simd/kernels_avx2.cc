@@ -42,7 +42,8 @@ struct Lanes {
 const KernelTable* Avx2Kernels() {
   static constexpr KernelTable kTable = MakeTable<Lanes>("avx2");
   __builtin_cpu_init();
-  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c") ? &kTable : nullptr;
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c") ? &kTable
+                                                                                                           : nullptr;
 }
 
 }  // namespace firn::simd

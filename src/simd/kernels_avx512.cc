@@ -39,8 +39,9 @@ struct Lanes {
 const KernelTable* Avx512Kernels() {
   static constexpr KernelTable kTable = MakeTable<Lanes>("avx512");
   __builtin_cpu_init();
-  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") ? &kTable
-                                                                                                                       : nullptr;
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw")
+             ? &kTable
+             : nullptr;
 }
 
 }  // namespace firn::simd

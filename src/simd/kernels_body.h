@@ -1,7 +1,9 @@
 // The kernels, written once over a `Lanes` class of the including file:
-//   kWidth floats wide; Vector; Zero(); Load(const T*) widens kWidth elements to floats; Add, Sub, MulAdd(a, b, c) = a*b+c; Sum(v).
-// Included by one source file per instruction set, each compiled with its own flags; hence everything is internal to that file and
-// nothing of the standard library is used (an inline function compiled here must not be picked by the linker for another file).
+//   kWidth floats wide; Vector; Zero(); Load(const T*) widens kWidth elements to floats; Add, Sub, MulAdd(a, b, c) =
+//   a*b+c; Sum(v).
+// Included by one source file per instruction set, each compiled with its own flags; hence everything is internal to
+// that file and nothing of the standard library is used (an inline function compiled here must not be picked by the
+// linker for another file).
 #include "simd/kernels.h"
 
 namespace firn::simd {
@@ -17,7 +19,8 @@ inline float Widen(double x) { return static_cast<float>(x); }
 inline float Widen(std::uint8_t x) { return x; }
 inline float Widen(std::int8_t x) { return x; }
 inline float Widen(Half x) {
-  // Exponent re-based by a multiplication that also normalises subnormals (2^112); infinities and NaN keep the top exponent.
+  // Exponent re-based by a multiplication that also normalises subnormals (2^112); infinities and NaN keep the top
+  // exponent.
   const std::uint32_t sign = std::uint32_t{x.bits & 0x8000U} << 16;
   const std::uint32_t magnitude = std::uint32_t{x.bits & 0x7FFFU} << 13;
   float value = __builtin_bit_cast(float, magnitude) * 0x1.0p112F;
@@ -97,7 +100,8 @@ float ReduceCosine(const float* query, std::size_t dim, const unsigned char* row
 template <class L, class T>
 void L2Rows(const float* query, std::size_t dim, const void* rows, std::size_t count, float* scores) {
   const auto* row = static_cast<const unsigned char*>(rows);
-  for (std::size_t i = 0; i < count; i++, row += dim * sizeof(T)) scores[i] = Reduce<L, T, SquaredDifference>(query, dim, row);
+  for (std::size_t i = 0; i < count; i++, row += dim * sizeof(T))
+    scores[i] = Reduce<L, T, SquaredDifference>(query, dim, row);
 }
 
 template <class L, class T>
@@ -114,12 +118,12 @@ void CosineRows(const float* query, std::size_t dim, const void* rows, std::size
 
 template <class L>
 constexpr KernelTable MakeTable(const char* name) {
-  return {name,
-          {{L2Rows<L, float>, L2Rows<L, Half>, L2Rows<L, double>, L2Rows<L, std::uint8_t>, L2Rows<L, std::int8_t>},
-           {CosineRows<L, float>, CosineRows<L, Half>, CosineRows<L, double>, CosineRows<L, std::uint8_t>,
-            CosineRows<L, std::int8_t>},
-           {DotRows<L, float>, DotRows<L, Half>, DotRows<L, double>, DotRows<L, std::uint8_t>,
-            DotRows<L, std::int8_t>}}};
+  return {
+      name,
+      {{L2Rows<L, float>, L2Rows<L, Half>, L2Rows<L, double>, L2Rows<L, std::uint8_t>, L2Rows<L, std::int8_t>},
+       {CosineRows<L, float>, CosineRows<L, Half>, CosineRows<L, double>, CosineRows<L, std::uint8_t>,
+        CosineRows<L, std::int8_t>},
+       {DotRows<L, float>, DotRows<L, Half>, DotRows<L, double>, DotRows<L, std::uint8_t>, DotRows<L, std::int8_t>}}};
 }
 
 }  // namespace

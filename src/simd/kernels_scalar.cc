@@ -9,7 +9,9 @@ struct Lanes {
   static Vector Zero() { return 0; }
   static Vector LoadQuery(const float* at) { return *at; }
   template <class T>
-  static Vector Load(const unsigned char* at, T) { return Widen(LoadOne<T>(at)); }
+  static Vector Load(const unsigned char* at, T) {
+    return Widen(LoadOne<T>(at));
+  }
   static Vector Add(Vector a, Vector b) { return a + b; }
   static Vector Sub(Vector a, Vector b) { return a - b; }
   static Vector MulAdd(Vector a, Vector b, Vector c) { return a * b + c; }

@@ -24,27 +24,36 @@ struct Place {
 };
 
 Error Clash(const Place& place, const arrow::Type& from, const arrow::Type& to) {
-  return InvalidArgument("column \"" + place.column + "\" is " + to.ToString() + ", the new rows have " + from.ToString(),
-                         "Convert the data, or load it into a table of its own");
+  return InvalidArgument(
+      "column \"" + place.column + "\" is " + to.ToString() + ", the new rows have " + from.ToString(),
+      "Convert the data, or load it into a table of its own");
 }
 
-/// Any integer, date, time or timestamp value, widened; unsigned 64-bit values beyond int64 are an error of the caller's range check.
+/// Any integer, date, time or timestamp value, widened; unsigned 64-bit values beyond int64 are an error of the
+/// caller's range check.
 std::int64_t IntegerAt(const Array& array, std::int64_t i, bool& beyond) {
   switch (array.type().id) {
-    case TypeId::kInt8: return array.Values<std::int8_t>()[i];
-    case TypeId::kInt16: return array.Values<std::int16_t>()[i];
+    case TypeId::kInt8:
+      return array.Values<std::int8_t>()[i];
+    case TypeId::kInt16:
+      return array.Values<std::int16_t>()[i];
     case TypeId::kInt32:
     case TypeId::kDate32:
-    case TypeId::kTime32: return array.Values<std::int32_t>()[i];
-    case TypeId::kUInt8: return array.Values<std::uint8_t>()[i];
-    case TypeId::kUInt16: return array.Values<std::uint16_t>()[i];
-    case TypeId::kUInt32: return array.Values<std::uint32_t>()[i];
+    case TypeId::kTime32:
+      return array.Values<std::int32_t>()[i];
+    case TypeId::kUInt8:
+      return array.Values<std::uint8_t>()[i];
+    case TypeId::kUInt16:
+      return array.Values<std::uint16_t>()[i];
+    case TypeId::kUInt32:
+      return array.Values<std::uint32_t>()[i];
     case TypeId::kUInt64: {
       const std::uint64_t value = array.Values<std::uint64_t>()[i];
       beyond = value > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
       return static_cast<std::int64_t>(value);
     }
-    default: return array.Values<std::int64_t>()[i];
+    default:
+      return array.Values<std::int64_t>()[i];
   }
 }
 
@@ -55,22 +64,33 @@ struct IntegerRange {
 
 IntegerRange RangeOf(TypeId id) {
   switch (id) {
-    case TypeId::kInt8: return {-128, 127};
-    case TypeId::kInt16: return {-32768, 32767};
-    case TypeId::kInt32: return {std::numeric_limits<std::int32_t>::min(), std::numeric_limits<std::int32_t>::max()};
-    case TypeId::kUInt8: return {0, 255};
-    case TypeId::kUInt16: return {0, 65535};
-    case TypeId::kUInt32: return {0, std::numeric_limits<std::uint32_t>::max()};
-    case TypeId::kUInt64: return {0, std::numeric_limits<std::int64_t>::max()};
-    default: return {std::numeric_limits<std::int64_t>::min(), std::numeric_limits<std::int64_t>::max()};
+    case TypeId::kInt8:
+      return {-128, 127};
+    case TypeId::kInt16:
+      return {-32768, 32767};
+    case TypeId::kInt32:
+      return {std::numeric_limits<std::int32_t>::min(), std::numeric_limits<std::int32_t>::max()};
+    case TypeId::kUInt8:
+      return {0, 255};
+    case TypeId::kUInt16:
+      return {0, 65535};
+    case TypeId::kUInt32:
+      return {0, std::numeric_limits<std::uint32_t>::max()};
+    case TypeId::kUInt64:
+      return {0, std::numeric_limits<std::int64_t>::max()};
+    default:
+      return {std::numeric_limits<std::int64_t>::min(), std::numeric_limits<std::int64_t>::max()};
   }
 }
 
 double FloatingAt(const Array& array, std::int64_t i) {
   switch (array.type().id) {
-    case TypeId::kFloat16: return arrow::HalfToFloat(array.Values<std::uint16_t>()[i]);
-    case TypeId::kFloat32: return array.Values<float>()[i];
-    default: return array.Values<double>()[i];
+    case TypeId::kFloat16:
+      return arrow::HalfToFloat(array.Values<std::uint16_t>()[i]);
+    case TypeId::kFloat32:
+      return array.Values<float>()[i];
+    default:
+      return array.Values<double>()[i];
   }
 }
 
@@ -85,9 +105,10 @@ Result<Array> ConformIntegers(const Array& array, const arrow::TypePtr& type, co
     bool beyond = false;
     const std::int64_t value = IntegerAt(array, i, beyond);
     if (beyond || value < range.low || value > range.high) {
-      return InvalidArgument(RowText(place.first_row + static_cast<std::uint64_t>(i)) + ", column \"" + place.column + "\": " +
-                             (beyond ? std::to_string(static_cast<std::uint64_t>(value)) : std::to_string(value)) + " does not fit " +
-                             type->ToString());
+      return InvalidArgument(
+          RowText(place.first_row + static_cast<std::uint64_t>(i)) + ", column \"" + place.column +
+          "\": " + (beyond ? std::to_string(static_cast<std::uint64_t>(value)) : std::to_string(value)) +
+          " does not fit " + type->ToString());
     }
     builder.AppendInteger(value);
   }
@@ -110,7 +131,7 @@ Result<Array> ConformFloats(const Array& array, const arrow::TypePtr& type, cons
     } else {
       value = FloatingAt(array, i);
     }
-    const double most = type->id == TypeId::kFloat16 ? 65504.0
+    const double most = type->id == TypeId::kFloat16   ? 65504.0
                         : type->id == TypeId::kFloat32 ? static_cast<double>(std::numeric_limits<float>::max())
                                                        : std::numeric_limits<double>::max();
     if (std::isfinite(value) && std::abs(value) > most) {
@@ -124,10 +145,14 @@ Result<Array> ConformFloats(const Array& array, const arrow::TypePtr& type, cons
 
 std::int64_t TicksPerSecond(arrow::TimeUnit unit) {
   switch (unit) {
-    case arrow::TimeUnit::kSecond: return 1;
-    case arrow::TimeUnit::kMilli: return 1'000;
-    case arrow::TimeUnit::kMicro: return 1'000'000;
-    case arrow::TimeUnit::kNano: break;
+    case arrow::TimeUnit::kSecond:
+      return 1;
+    case arrow::TimeUnit::kMilli:
+      return 1'000;
+    case arrow::TimeUnit::kMicro:
+      return 1'000'000;
+    case arrow::TimeUnit::kNano:
+      break;
   }
   return 1'000'000'000;
 }
@@ -191,8 +216,9 @@ Result<Array> ConformToVector(const Array& array, const arrow::TypePtr& type, co
     }
     const auto [begin, end] = array.ItemsAt(i);
     if (end - begin != size) {
-      return InvalidArgument(RowText(place.first_row + static_cast<std::uint64_t>(i)) + ", column \"" + place.column + "\": a vector of " +
-                                 std::to_string(end - begin) + " values where the table has " + std::to_string(size),
+      return InvalidArgument(RowText(place.first_row + static_cast<std::uint64_t>(i)) + ", column \"" + place.column +
+                                 "\": a vector of " + std::to_string(end - begin) + " values where the table has " +
+                                 std::to_string(size),
                              "All vectors of a column have the same dimension");
     }
     for (std::int64_t item = begin; item < end; item++) items.push_back(item);
@@ -251,7 +277,8 @@ Result<Array> ConformStruct(const Array& array, const arrow::TypePtr& type, cons
     const auto& given = array.type().children;
     const auto found = std::ranges::find(given, wanted.name, &arrow::Field::name);
     if (found == given.end()) {
-      if (!wanted.nullable) return InvalidArgument("column \"" + place.column + "\" lacks the member \"" + wanted.name + "\"");
+      if (!wanted.nullable)
+        return InvalidArgument("column \"" + place.column + "\" lacks the member \"" + wanted.name + "\"");
       members.push_back(arrow::Nulls(wanted.type, array.length()));
       continue;
     }
@@ -272,9 +299,12 @@ Result<Array> ConformValues(const Array& array, const arrow::TypePtr& type, cons
   if (arrow::Equal(array.type(), *type)) return array;
   if (from == TypeId::kNull) return arrow::Nulls(type, array.length());
   if (arrow::IsInteger(from) && arrow::IsInteger(to)) return ConformIntegers(array, type, place);
-  if ((arrow::IsInteger(from) || arrow::IsFloating(from)) && arrow::IsFloating(to)) return ConformFloats(array, type, place);
-  if (arrow::IsVarBytes(from) && arrow::IsVarBytes(to) && arrow::IsText(from) == arrow::IsText(to)) return ConformBytes(array, type);
-  if (from == TypeId::kTimestamp && to == TypeId::kTimestamp && array.type().timezone.empty() == type->timezone.empty()) {
+  if ((arrow::IsInteger(from) || arrow::IsFloating(from)) && arrow::IsFloating(to))
+    return ConformFloats(array, type, place);
+  if (arrow::IsVarBytes(from) && arrow::IsVarBytes(to) && arrow::IsText(from) == arrow::IsText(to))
+    return ConformBytes(array, type);
+  if (from == TypeId::kTimestamp && to == TypeId::kTimestamp &&
+      array.type().timezone.empty() == type->timezone.empty()) {
     return ConformTimestamps(array, type, place);
   }
   if (to == TypeId::kStruct) return ConformStruct(array, type, place);
@@ -304,16 +334,21 @@ std::int64_t FirstNonFinite(std::span<const Bits> values, Bits exponent) {
 
 std::int64_t FirstNonFinite(const Array& items) {
   switch (items.type().id) {
-    case TypeId::kFloat16: return FirstNonFinite<std::uint16_t>(items.Values<std::uint16_t>(), 0x7C00);
-    case TypeId::kFloat32: return FirstNonFinite<std::uint32_t>(items.Values<std::uint32_t>(), 0x7F800000U);
-    case TypeId::kFloat64: return FirstNonFinite<std::uint64_t>(items.Values<std::uint64_t>(), 0x7FF0000000000000ULL);
-    default: return -1;
+    case TypeId::kFloat16:
+      return FirstNonFinite<std::uint16_t>(items.Values<std::uint16_t>(), 0x7C00);
+    case TypeId::kFloat32:
+      return FirstNonFinite<std::uint32_t>(items.Values<std::uint32_t>(), 0x7F800000U);
+    case TypeId::kFloat64:
+      return FirstNonFinite<std::uint64_t>(items.Values<std::uint64_t>(), 0x7FF0000000000000ULL);
+    default:
+      return -1;
   }
 }
 
 }  // namespace
 
-Result<arrow::RecordBatch> Conform(const arrow::RecordBatch& batch, const arrow::SchemaPtr& schema, std::uint64_t first_row) {
+Result<arrow::RecordBatch> Conform(const arrow::RecordBatch& batch, const arrow::SchemaPtr& schema,
+                                   std::uint64_t first_row) {
   for (const arrow::Field& given : batch.schema->fields) {
     if (!schema->IndexOf(given.name)) {
       std::string known;
@@ -326,7 +361,8 @@ Result<arrow::RecordBatch> Conform(const arrow::RecordBatch& batch, const arrow:
     const Place place{field.name, first_row};
     const arrow::Array* given = batch.Column(field.name);
     if (given == nullptr) {
-      if (!field.nullable) return InvalidArgument("the new rows lack column \"" + field.name + "\", which is not nullable");
+      if (!field.nullable)
+        return InvalidArgument("the new rows lack column \"" + field.name + "\", which is not nullable");
       fitted.columns.push_back(arrow::Nulls(field.type, batch.rows));
       continue;
     }
@@ -353,8 +389,8 @@ Status CheckVectorsFinite(const arrow::RecordBatch& batch, std::uint64_t first_r
       if (found < 0) break;
       const std::int64_t row = (begin + found) / column.type().list_size;
       if (!column.IsNull(row)) {
-        return InvalidArgument(RowText(first_row + static_cast<std::uint64_t>(row)) + ", column \"" + batch.schema->fields[c].name +
-                                   "\": the vector holds NaN or an infinity",
+        return InvalidArgument(RowText(first_row + static_cast<std::uint64_t>(row)) + ", column \"" +
+                                   batch.schema->fields[c].name + "\": the vector holds NaN or an infinity",
                                "Distances to such a vector mean nothing; leave the row out or make the vector null");
       }
       begin = (row + 1) * column.type().list_size;
@@ -366,16 +402,20 @@ Status CheckVectorsFinite(const arrow::RecordBatch& batch, std::uint64_t first_r
 Status CheckTableSchema(const arrow::Schema& schema) {
   if (schema.fields.empty()) return InvalidArgument("a table needs at least one column", "Give rows, or a schema");
   if (schema.fields.size() > kMaxColumns) {
-    return InvalidArgument(std::to_string(schema.fields.size()) + " columns are more than a table may have (" + std::to_string(kMaxColumns) + ")");
+    return InvalidArgument(std::to_string(schema.fields.size()) + " columns are more than a table may have (" +
+                           std::to_string(kMaxColumns) + ")");
   }
   std::set<std::string_view> seen;
   for (const arrow::Field& field : schema.fields) {
     if (field.name.empty()) return InvalidArgument("a column has an empty name");
-    if (!seen.insert(field.name).second) return InvalidArgument("column \"" + field.name + "\" stands twice in the schema");
-    if (field.name == kRowAddressColumn || field.name == kDistanceColumn || field.name == "_rowaddr" || field.name == "_score") {
+    if (!seen.insert(field.name).second)
+      return InvalidArgument("column \"" + field.name + "\" stands twice in the schema");
+    if (field.name == kRowAddressColumn || field.name == kDistanceColumn || field.name == "_rowaddr" ||
+        field.name == "_score") {
       return InvalidArgument("column name \"" + field.name + "\" is reserved for search results", "Rename the column");
     }
-    if (field.type->id == TypeId::kFixedSizeList && (field.type->list_size < 1 || field.type->list_size > kMaxDimension)) {
+    if (field.type->id == TypeId::kFixedSizeList &&
+        (field.type->list_size < 1 || field.type->list_size > kMaxDimension)) {
       return InvalidArgument("column \"" + field.name + "\" has dimension " + std::to_string(field.type->list_size),
                              "Between 1 and " + std::to_string(kMaxDimension) + " is possible");
     }

@@ -16,7 +16,8 @@ std::string RootOf(std::string_view name) { return std::string(name) + std::stri
 
 Result<SnapshotPtr> MakeSnapshot(const Environment& environment, std::string_view name, lance::Manifest manifest) {
   FIRN_TRY(arrow::SchemaPtr schema, lance::ToArrow(manifest.schema));
-  return std::make_shared<const Snapshot>(environment, std::string(name), RootOf(name), std::move(manifest), std::move(schema));
+  return std::make_shared<const Snapshot>(environment, std::string(name), RootOf(name), std::move(manifest),
+                                          std::move(schema));
 }
 
 /// Says the table's name instead of its folder's.
@@ -25,12 +26,18 @@ Error NoSuchTable(std::string_view name, const Error& error) {
   return NotFound("there is no table \"" + std::string(name) + "\"", "`firn tables` lists those there are");
 }
 
-/// Writes batches into as many data files as the limits ask for. Files of a failed write stay behind, unseen by any version.
+/// Writes batches into as many data files as the limits ask for. Files of a failed write stay behind, unseen by any
+/// version.
 class RowWriter {
  public:
   RowWriter(const Environment& environment, std::string root, const lance::Schema& schema, lance::FileVersion version,
             const WriteOptions& options, const Deadline& deadline)
-      : environment_(environment), root_(std::move(root)), schema_(schema), version_(version), options_(options), deadline_(deadline) {}
+      : environment_(environment),
+        root_(std::move(root)),
+        schema_(schema),
+        version_(version),
+        options_(options),
+        deadline_(deadline) {}
 
   Status Append(const arrow::RecordBatch& batch) {
     for (std::int64_t row = 0; row < batch.rows;) {
@@ -64,7 +71,8 @@ class RowWriter {
     const std::string name = lance::NewDataFileName(environment_.random);
     lance::WriterOptions options;
     options.version = version_;
-    FIRN_TRY(file_, lance::FileWriter::Start(environment_.store, root_ + "/data/" + name, name, schema_, options, deadline_));
+    FIRN_TRY(file_,
+             lance::FileWriter::Start(environment_.store, root_ + "/data/" + name, name, schema_, options, deadline_));
     return {};
   }
   Status FinishFile() {
@@ -86,7 +94,8 @@ class RowWriter {
 };
 
 /// Pulls all rows, fits them to the schema, and writes them.
-Result<std::vector<lance::Fragment>> WriteRows(arrow::BatchSource& rows, const arrow::SchemaPtr& schema, RowWriter& writer) {
+Result<std::vector<lance::Fragment>> WriteRows(arrow::BatchSource& rows, const arrow::SchemaPtr& schema,
+                                               RowWriter& writer) {
   for (;;) {
     FIRN_TRY(std::optional<arrow::RecordBatch> batch, rows.Next());
     if (!batch) return writer.Finish();
@@ -136,7 +145,8 @@ Result<TablePage> Database::ListTables(std::string_view after, std::size_t limit
   }
 }
 
-Result<SnapshotPtr> Database::Open(std::string_view name, std::optional<std::uint64_t> version, const Deadline& deadline) {
+Result<SnapshotPtr> Database::Open(std::string_view name, std::optional<std::uint64_t> version,
+                                   const Deadline& deadline) {
   FIRN_CHECK(CheckTableName(name));
   const std::string root = RootOf(name);
   Result<lance::Manifest> manifest = version ? lance::ReadManifest(environment_.store, root, *version, deadline)
@@ -159,15 +169,16 @@ Result<std::vector<VersionInfo>> Database::Versions(std::string_view name, const
   return versions;
 }
 
-Result<AppendResult> Database::Create(std::string_view name, arrow::BatchSource& rows, CreateMode mode, const WriteOptions& options,
-                                      const Deadline& deadline) {
+Result<AppendResult> Database::Create(std::string_view name, arrow::BatchSource& rows, CreateMode mode,
+                                      const WriteOptions& options, const Deadline& deadline) {
   FIRN_CHECK(CheckTableName(name));
   const std::string root = RootOf(name);
   Result<lance::Manifest> existing = lance::ReadLatestManifest(environment_.store, root, deadline);
   if (!existing && existing.error().kind != ErrorKind::kNotFound) return std::move(existing).error();
   if (existing && mode == CreateMode::kExistOk) return AppendResult{existing->version, 0};
   if (existing && mode == CreateMode::kCreate) {
-    return AlreadyExists("table \"" + std::string(name) + "\" exists already", "Append to it, drop it, or create with overwrite");
+    return AlreadyExists("table \"" + std::string(name) + "\" exists already",
+                         "Append to it, drop it, or create with overwrite");
   }
   if (existing) {
     FIRN_CHECK(lance::CheckWritable(*existing, name));
@@ -193,7 +204,8 @@ Result<AppendResult> Database::Create(std::string_view name, arrow::BatchSource&
   return AppendResult{committed->version, writer.rows()};
 }
 
-Result<AppendResult> Database::Append(std::string_view name, arrow::BatchSource& rows, const WriteOptions& options, const Deadline& deadline) {
+Result<AppendResult> Database::Append(std::string_view name, arrow::BatchSource& rows, const WriteOptions& options,
+                                      const Deadline& deadline) {
   FIRN_CHECK(CheckTableName(name));
   const std::string root = RootOf(name);
   Result<lance::Manifest> base = lance::ReadLatestManifest(environment_.store, root, deadline);
@@ -223,7 +235,8 @@ Status Database::Drop(std::string_view name, const Deadline& deadline) {
   }
   request.prefix = root + "/";
   FIRN_TRY(const store::ListPage rest, store::ListAll(environment_.store, request, kMaxObjectsPerTable, deadline));
-  return environment_.pool.ParallelFor(rest.objects.size(), [&](std::size_t i) { return environment_.store.Delete(rest.objects[i].key, deadline); });
+  return environment_.pool.ParallelFor(
+      rest.objects.size(), [&](std::size_t i) { return environment_.store.Delete(rest.objects[i].key, deadline); });
 }
 
 }  // namespace firn::table

@@ -10,7 +10,8 @@ constexpr Duration kWakeUp = std::chrono::milliseconds(20);  // how often a queu
 
 bool SameSchema(const lance::Schema& a, const lance::Schema& b) {
   return std::ranges::equal(a.fields, b.fields, [](const lance::Field& x, const lance::Field& y) {
-    return x.id == y.id && x.parent_id == y.parent_id && x.name == y.name && x.logical_type == y.logical_type && x.nullable == y.nullable;
+    return x.id == y.id && x.parent_id == y.parent_id && x.name == y.name && x.logical_type == y.logical_type &&
+           x.nullable == y.nullable;
   });
 }
 
@@ -55,7 +56,8 @@ Result<std::uint64_t> Database::GroupCommit::Append(const std::string& root, con
 
 void Database::GroupCommit::CommitTogether(const std::string& root, std::vector<Waiter*> group) {
   // The newest base of the group; who wrote under another schema must start over.
-  const lance::Manifest* base = (*std::ranges::max_element(group, {}, [](const Waiter* w) { return w->base->version; }))->base;
+  const lance::Manifest* base =
+      (*std::ranges::max_element(group, {}, [](const Waiter* w) { return w->base->version; }))->base;
   std::vector<Waiter*> members;
   lance::AppendFragments append;
   const Deadline* latest = nullptr;

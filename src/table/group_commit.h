@@ -13,15 +13,16 @@
 
 namespace firn::table {
 
-/// No timer: the first appender commits at once, and whoever comes meanwhile is committed together right after. So a lone append waits
-/// for nobody, and under load a manifest is written once per round trip, not once per append. Thread-safe.
+/// No timer: the first appender commits at once, and whoever comes meanwhile is committed together right after. So a
+/// lone append waits for nobody, and under load a manifest is written once per round trip, not once per append.
+/// Thread-safe.
 class Database::GroupCommit {
  public:
   explicit GroupCommit(Environment environment) : environment_(environment) {}
 
   /// Appends `fragments`, whose rows were written under `base`'s schema. Returns the version that holds them.
-  Result<std::uint64_t> Append(const std::string& root, const lance::Manifest& base, std::vector<lance::Fragment> fragments,
-                               const Deadline& deadline);
+  Result<std::uint64_t> Append(const std::string& root, const lance::Manifest& base,
+                               std::vector<lance::Fragment> fragments, const Deadline& deadline);
 
  private:
   struct Waiter {

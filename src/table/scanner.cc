@@ -48,8 +48,10 @@ Scanner::Matches Alive(const lance::RowSelection::Range& range, const lance::Del
 
 }  // namespace
 
-Status Scanner::ForEachWindow(std::span<const std::string> columns, std::uint64_t first_rows, const WindowSink& sink) const {
-  const std::uint64_t most_rows = std::max<std::uint64_t>(1, kWindowBytes / std::max<std::uint64_t>(1, RowBytes(columns)));
+Status Scanner::ForEachWindow(std::span<const std::string> columns, std::uint64_t first_rows,
+                              const WindowSink& sink) const {
+  const std::uint64_t most_rows =
+      std::max<std::uint64_t>(1, kWindowBytes / std::max<std::uint64_t>(1, RowBytes(columns)));
   std::uint64_t wanted = first_rows == 0 ? most_rows : std::clamp<std::uint64_t>(first_rows, 1, most_rows);
   std::vector<lance::FragmentRead> window;
   std::uint64_t window_rows = 0;
@@ -96,7 +98,8 @@ Result<std::vector<Scanner::Matches>> Scanner::Match(Window window, const filter
     std::uint64_t batch_begin = range.begin;
     for (const arrow::RecordBatch& batch : inputs[i]) {
       FIRN_TRY(const std::vector<std::int64_t> rows, predicate->Select(batch));
-      for (const std::int64_t row : rows) offsets.push_back(static_cast<std::uint32_t>(batch_begin + static_cast<std::uint64_t>(row)));
+      for (const std::int64_t row : rows)
+        offsets.push_back(static_cast<std::uint32_t>(batch_begin + static_cast<std::uint64_t>(row)));
       batch_begin += static_cast<std::uint64_t>(batch.rows);
     }
     if (deleted != nullptr) {
@@ -110,8 +113,10 @@ Result<std::vector<Scanner::Matches>> Scanner::Match(Window window, const filter
   return matches;
 }
 
-Result<std::vector<std::vector<arrow::RecordBatch>>> Scanner::Read(Window window, std::span<const std::string> columns) const {
-  const lance::ReadContext context{world().store, snapshot_.root_, snapshot_.manifest_.schema, world().metadata_cache, &world().pool};
+Result<std::vector<std::vector<arrow::RecordBatch>>> Scanner::Read(Window window,
+                                                                   std::span<const std::string> columns) const {
+  const lance::ReadContext context{world().store, snapshot_.root_, snapshot_.manifest_.schema, world().metadata_cache,
+                                   &world().pool};
   return lance::ReadFragments(context, window, columns, deadline_);
 }
 

@@ -29,11 +29,12 @@ class Scanner {
   /// Returns false to stop.
   using WindowSink = std::function<Result<bool>(Window)>;
 
-  /// All rows in table order, as windows that hold at most kWindowBytes of `columns` each; the first has about `first_rows` rows
-  /// (0 = no such wish) and later ones grow, so that a small limit reads little.
+  /// All rows in table order, as windows that hold at most kWindowBytes of `columns` each; the first has about
+  /// `first_rows` rows (0 = no such wish) and later ones grow, so that a small limit reads little.
   Status ForEachWindow(std::span<const std::string> columns, std::uint64_t first_rows, const WindowSink& sink) const;
 
-  /// The live rows of a read for which the predicate is TRUE, as physical offsets; empty optional = every row of the range.
+  /// The live rows of a read for which the predicate is TRUE, as physical offsets; empty optional = every row of the
+  /// range.
   using Matches = std::optional<std::vector<std::uint32_t>>;
   Result<std::vector<Matches>> Match(Window window, const filter::Predicate* predicate) const;
 

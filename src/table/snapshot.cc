@@ -85,7 +85,8 @@ class Cut {
 
 }  // namespace
 
-Snapshot::Snapshot(Environment environment, std::string name, std::string root, lance::Manifest manifest, arrow::SchemaPtr schema)
+Snapshot::Snapshot(Environment environment, std::string name, std::string root, lance::Manifest manifest,
+                   arrow::SchemaPtr schema)
     : environment_(environment),
       name_(std::move(name)),
       root_(std::move(root)),
@@ -97,14 +98,17 @@ Result<filter::Predicate> Snapshot::Bind(std::string_view filter) const {
   return filter::ParseFilter(filter, *schema_, environment_.clock);
 }
 
-Result<arrow::SchemaPtr> Snapshot::ProjectedSchema(const std::optional<std::vector<std::string>>& columns, bool with_row_address) const {
+Result<arrow::SchemaPtr> Snapshot::ProjectedSchema(const std::optional<std::vector<std::string>>& columns,
+                                                   bool with_row_address) const {
   auto projected = std::make_shared<arrow::Schema>();
   if (!columns) {
     projected->fields = schema_->fields;
   } else {
     for (const std::string& name : *columns) {
       const auto index = schema_->IndexOf(name);
-      if (!index) return InvalidArgument("table " + name_ + " has no column \"" + name + "\"", "Its columns are: " + KnownColumns(*schema_));
+      if (!index)
+        return InvalidArgument("table " + name_ + " has no column \"" + name + "\"",
+                               "Its columns are: " + KnownColumns(*schema_));
       if (projected->IndexOf(name)) return InvalidArgument("column \"" + name + "\" is asked for twice");
       projected->fields.push_back(schema_->fields[*index]);
     }
@@ -151,9 +155,10 @@ Status Snapshot::Scan(const ScanRequest& request, const BatchSink& sink, const D
       const lance::RowSelection::Range& range = window[i].rows.ranges.front();
       const lance::RowSelection::Range keep = cut.Keep(matches[i] ? matches[i]->size() : range.end - range.begin);
       if (keep.begin == keep.end) continue;
-      reads.push_back({window[i].fragment,
-                       matches[i] ? lance::RowSelection::Offsets(std::span(*matches[i]).subspan(keep.begin, keep.end - keep.begin))
-                                  : lance::RowSelection::Rows(range.begin + keep.begin, range.begin + keep.end)});
+      reads.push_back(
+          {window[i].fragment,
+           matches[i] ? lance::RowSelection::Offsets(std::span(*matches[i]).subspan(keep.begin, keep.end - keep.begin))
+                      : lance::RowSelection::Rows(range.begin + keep.begin, range.begin + keep.end)});
     }
     FIRN_TRY(auto batches, scanner.Read(reads, columns));
     for (std::size_t i = 0; i < reads.size(); i++) {
@@ -163,7 +168,8 @@ Status Snapshot::Scan(const ScanRequest& request, const BatchSink& sink, const D
         std::vector<std::uint64_t> addresses;
         if (request.with_row_address) addresses = AddressesOf(reads[i], done, rows);
         done += rows;
-        FIRN_TRY(const bool more, sink(Finish(std::move(batch), schema, request.with_row_address, std::move(addresses))));
+        FIRN_TRY(const bool more,
+                 sink(Finish(std::move(batch), schema, request.with_row_address, std::move(addresses))));
         if (!more) return false;
       }
     }
@@ -171,8 +177,9 @@ Status Snapshot::Scan(const ScanRequest& request, const BatchSink& sink, const D
   });
 }
 
-Result<arrow::RecordBatch> Snapshot::Take(std::span<const lance::RowAddress> addresses, const std::optional<std::vector<std::string>>& columns,
-                                          bool with_row_address, const Deadline& deadline) const {
+Result<arrow::RecordBatch> Snapshot::Take(std::span<const lance::RowAddress> addresses,
+                                          const std::optional<std::vector<std::string>>& columns, bool with_row_address,
+                                          const Deadline& deadline) const {
   FIRN_TRY(const arrow::SchemaPtr schema, ProjectedSchema(columns, with_row_address));
   const std::vector<std::string> names = columns ? *columns : AllColumns(*schema_);
   std::vector<lance::RowAddress> sorted(addresses.begin(), addresses.end());
@@ -183,18 +190,21 @@ Result<arrow::RecordBatch> Snapshot::Take(std::span<const lance::RowAddress> add
   std::vector<lance::FragmentRead> reads;
   for (auto first = sorted.begin(); first != sorted.end();) {
     const std::uint64_t fragment_id = *first >> 32;
-    const auto last = std::ranges::find_if(first, sorted.end(), [&](lance::RowAddress address) { return address >> 32 != fragment_id; });
+    const auto last = std::ranges::find_if(first, sorted.end(),
+                                           [&](lance::RowAddress address) { return address >> 32 != fragment_id; });
     const lance::Fragment* fragment = manifest_.FindFragment(fragment_id);
     std::vector<std::uint32_t> offsets;
     for (auto address = first; address != last; ++address) {
       offsets.push_back(static_cast<std::uint32_t>(*address));
       if (fragment == nullptr || offsets.back() >= fragment->physical_rows) {
-        return NotFound("table " + name_ + " version " + std::to_string(version()) + " has no row " + std::to_string(*address),
-                        "Row ids are those that a search or scan of this version gave; compaction changes them");
+        return NotFound(
+            "table " + name_ + " version " + std::to_string(version()) + " has no row " + std::to_string(*address),
+            "Row ids are those that a search or scan of this version gave; compaction changes them");
       }
     }
     reads.push_back({fragment, lance::RowSelection::Offsets(offsets)});
-    if (fragment->deletion) ranges.push_back({fragment, lance::RowSelection::Rows(offsets.front(), std::uint64_t{offsets.back()} + 1)});
+    if (fragment->deletion)
+      ranges.push_back({fragment, lance::RowSelection::Rows(offsets.front(), std::uint64_t{offsets.back()} + 1)});
     first = last;
   }
 
@@ -204,8 +214,10 @@ Result<arrow::RecordBatch> Snapshot::Take(std::span<const lance::RowAddress> add
     for (std::size_t i = 0; i < ranges.size(); i++) {
       if (!alive[i]) continue;
       for (const lance::RowAddress address : sorted) {
-        if (address >> 32 == ranges[i].fragment->id && !std::ranges::binary_search(*alive[i], static_cast<std::uint32_t>(address))) {
-          return NotFound("row " + std::to_string(address) + " of table " + name_ + " is deleted in version " + std::to_string(version()));
+        if (address >> 32 == ranges[i].fragment->id &&
+            !std::ranges::binary_search(*alive[i], static_cast<std::uint32_t>(address))) {
+          return NotFound("row " + std::to_string(address) + " of table " + name_ + " is deleted in version " +
+                          std::to_string(version()));
         }
       }
     }
@@ -225,14 +237,15 @@ Result<arrow::RecordBatch> Snapshot::Take(std::span<const lance::RowAddress> add
     }
     std::vector<std::int64_t> order;
     order.reserve(addresses.size());
-    for (const lance::RowAddress address : addresses) order.push_back(std::ranges::lower_bound(sorted, address) - sorted.begin());
+    for (const lance::RowAddress address : addresses)
+      order.push_back(std::ranges::lower_bound(sorted, address) - sorted.begin());
     rows = arrow::Take(rows, order);
   }
   return Finish(std::move(rows), schema, with_row_address, {addresses.begin(), addresses.end()});
 }
 
-Status Snapshot::ScanPieces(const filter::Predicate* predicate, std::span<const std::string> columns, const PieceSink& sink,
-                            const Deadline& deadline) const {
+Status Snapshot::ScanPieces(const filter::Predicate* predicate, std::span<const std::string> columns,
+                            const PieceSink& sink, const Deadline& deadline) const {
   const Scanner scanner(*this, deadline);
   return scanner.ForEachWindow(columns, 0, [&](Scanner::Window window) -> Result<bool> {
     FIRN_TRY(auto matches, scanner.Match(window, predicate));
@@ -243,7 +256,9 @@ Status Snapshot::ScanPieces(const filter::Predicate* predicate, std::span<const 
       if (matches[i] && matches[i]->empty()) continue;
       dense.push_back(!matches[i] || matches[i]->size() * kDenseDivisor >= window[i].rows.Count());
       source.push_back(i);
-      reads.push_back(dense.back() ? window[i] : lance::FragmentRead{window[i].fragment, lance::RowSelection::Offsets(*matches[i])});
+      reads.push_back(dense.back()
+                          ? window[i]
+                          : lance::FragmentRead{window[i].fragment, lance::RowSelection::Offsets(*matches[i])});
     }
     FIRN_TRY(auto batches, scanner.Read(reads, columns));
 
@@ -254,13 +269,19 @@ Status Snapshot::ScanPieces(const filter::Predicate* predicate, std::span<const 
       std::uint64_t done = 0;
       for (arrow::RecordBatch& batch : batches[i]) {
         const auto rows = static_cast<std::uint64_t>(batch.rows);
-        Piece piece{.fragment = reads[i].fragment, .batch = std::move(batch), .first_offset = range_begin + done, .offsets = {},
-                    .every_row = true, .selected = {}};
+        Piece piece{.fragment = reads[i].fragment,
+                    .batch = std::move(batch),
+                    .first_offset = range_begin + done,
+                    .offsets = {},
+                    .every_row = true,
+                    .selected = {}};
         if (match && !dense[i]) {
-          piece.offsets.assign(match->begin() + static_cast<std::ptrdiff_t>(done), match->begin() + static_cast<std::ptrdiff_t>(done + rows));
+          piece.offsets.assign(match->begin() + static_cast<std::ptrdiff_t>(done),
+                               match->begin() + static_cast<std::ptrdiff_t>(done + rows));
         } else if (match) {
           piece.every_row = false;
-          for (auto at = std::ranges::lower_bound(*match, piece.first_offset); at != match->end() && *at < piece.first_offset + rows; ++at) {
+          for (auto at = std::ranges::lower_bound(*match, piece.first_offset);
+               at != match->end() && *at < piece.first_offset + rows; ++at) {
             piece.selected.push_back(static_cast<std::int64_t>(*at - piece.first_offset));
           }
         }

@@ -54,7 +54,7 @@ struct ScanRequest {
   std::string filter = {};                               // "" = all rows
   std::optional<std::uint64_t> limit = {};
   std::uint64_t offset = 0;
-  bool with_row_address = false;                    // adds "_rowid" (uint64), last
+  bool with_row_address = false;  // adds "_rowid" (uint64), last
 };
 
 inline constexpr std::string_view kRowAddressColumn = "_rowid";
@@ -63,7 +63,8 @@ inline constexpr std::string_view kDistanceColumn = "_distance";
 /// Live rows of a fragment: its deletion vector is loaded once, with the snapshot's first read.
 class Snapshot {
  public:
-  Snapshot(Environment environment, std::string name, std::string root, lance::Manifest manifest, arrow::SchemaPtr schema);
+  Snapshot(Environment environment, std::string name, std::string root, lance::Manifest manifest,
+           arrow::SchemaPtr schema);
 
   const std::string& name() const { return name_; }
   std::uint64_t version() const { return manifest_.version; }
@@ -79,11 +80,14 @@ class Snapshot {
   Status Scan(const ScanRequest& request, const BatchSink& sink, const Deadline& deadline) const;
 
   /// The schema that Scan and Take give for `columns`.
-  Result<arrow::SchemaPtr> ProjectedSchema(const std::optional<std::vector<std::string>>& columns, bool with_row_address) const;
+  Result<arrow::SchemaPtr> ProjectedSchema(const std::optional<std::vector<std::string>>& columns,
+                                           bool with_row_address) const;
 
-  /// Rows by address, in the order asked, one for each address. NotFound names the first address that is not there (or deleted).
-  Result<arrow::RecordBatch> Take(std::span<const lance::RowAddress> addresses, const std::optional<std::vector<std::string>>& columns,
-                                  bool with_row_address, const Deadline& deadline) const;
+  /// Rows by address, in the order asked, one for each address. NotFound names the first address that is not there (or
+  /// deleted).
+  Result<arrow::RecordBatch> Take(std::span<const lance::RowAddress> addresses,
+                                  const std::optional<std::vector<std::string>>& columns, bool with_row_address,
+                                  const Deadline& deadline) const;
 
   /// A filter bound to this schema; InvalidArgument as ParseFilter says.
   Result<filter::Predicate> Bind(std::string_view filter) const;
@@ -91,19 +95,20 @@ class Snapshot {
   /// Some live rows of one fragment that match the scan's predicate.
   struct Piece {
     const lance::Fragment* fragment;
-    arrow::RecordBatch batch;                 // the columns asked for
-    std::uint64_t first_offset = 0;           // physical offset of the batch's row 0 ...
-    std::vector<std::uint32_t> offsets;       // ... or, when not empty, of each row
-    bool every_row = true;                    // false: only the rows in `selected` count
-    std::vector<std::int64_t> selected;       // batch rows, ascending
+    arrow::RecordBatch batch;            // the columns asked for
+    std::uint64_t first_offset = 0;      // physical offset of the batch's row 0 ...
+    std::vector<std::uint32_t> offsets;  // ... or, when not empty, of each row
+    bool every_row = true;               // false: only the rows in `selected` count
+    std::vector<std::int64_t> selected;  // batch rows, ascending
 
     std::uint64_t OffsetOf(std::int64_t row) const {
       return offsets.empty() ? first_offset + static_cast<std::uint64_t>(row) : offsets[static_cast<std::size_t>(row)];
     }
   };
   using PieceSink = std::function<Status(const Piece&)>;
-  /// All live rows (for which `predicate` is TRUE, when given) in pieces, as they come from the store: vectors without a copy where
-  /// pages allow. Pieces come in no order and from several threads at once; memory is bounded by a window of 256 MiB.
+  /// All live rows (for which `predicate` is TRUE, when given) in pieces, as they come from the store: vectors without
+  /// a copy where pages allow. Pieces come in no order and from several threads at once; memory is bounded by a window
+  /// of 256 MiB.
   Status ScanPieces(const filter::Predicate* predicate, std::span<const std::string> columns, const PieceSink& sink,
                     const Deadline& deadline) const;
 
@@ -120,9 +125,9 @@ class Snapshot {
 using SnapshotPtr = std::shared_ptr<const Snapshot>;
 
 enum class CreateMode : std::uint8_t {
-  kCreate,      // AlreadyExists when the table exists
-  kExistOk,     // leave an existing table as it is (and do not read the source)
-  kOverwrite,   // a new version with this schema and these rows; older versions stay readable
+  kCreate,     // AlreadyExists when the table exists
+  kExistOk,    // leave an existing table as it is (and do not read the source)
+  kOverwrite,  // a new version with this schema and these rows; older versions stay readable
 };
 
 struct AppendResult {
@@ -159,17 +164,20 @@ class Database {
   Result<SnapshotPtr> Open(std::string_view name, std::optional<std::uint64_t> version, const Deadline& deadline);
   Result<std::vector<VersionInfo>> Versions(std::string_view name, const Deadline& deadline);
 
-  /// Nothing is visible before all of `rows` is written. Vector values must be finite (InvalidArgument: row and column).
-  Result<AppendResult> Create(std::string_view name, arrow::BatchSource& rows, CreateMode mode, const WriteOptions& options,
-                              const Deadline& deadline);
+  /// Nothing is visible before all of `rows` is written. Vector values must be finite (InvalidArgument: row and
+  /// column).
+  Result<AppendResult> Create(std::string_view name, arrow::BatchSource& rows, CreateMode mode,
+                              const WriteOptions& options, const Deadline& deadline);
 
   /// All rows or none. Columns match by name in any order; missing nullable ones are filled with null; ints, floats and
-  /// string widths are converted where no value is lost. InvalidArgument: unknown column, type clash, null in a non-nullable column,
-  /// non-finite vector - with row and column. Concurrent appends to one table share commits (group commit).
-  Result<AppendResult> Append(std::string_view name, arrow::BatchSource& rows, const WriteOptions& options, const Deadline& deadline);
+  /// string widths are converted where no value is lost. InvalidArgument: unknown column, type clash, null in a
+  /// non-nullable column, non-finite vector - with row and column. Concurrent appends to one table share commits (group
+  /// commit).
+  Result<AppendResult> Append(std::string_view name, arrow::BatchSource& rows, const WriteOptions& options,
+                              const Deadline& deadline);
 
-  /// Removes the table's objects: manifests from the oldest to the newest, then the rest, so that at any moment a reader finds
-  /// the whole newest version or no table. NotFound when there is none.
+  /// Removes the table's objects: manifests from the oldest to the newest, then the rest, so that at any moment a
+  /// reader finds the whole newest version or no table. NotFound when there is none.
   Status Drop(std::string_view name, const Deadline& deadline);
 
  private:

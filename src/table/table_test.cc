@@ -18,10 +18,11 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 
 arrow::SchemaPtr DocsSchema() {
-  return std::make_shared<const arrow::Schema>(arrow::Schema{{{"id", arrow::Simple(TypeId::kInt64), false, {}},
-                                                              {"text", arrow::Simple(TypeId::kUtf8), true, {}},
-                                                              {"vector", arrow::FixedSizeList(arrow::Simple(TypeId::kFloat32), 3), true, {}}},
-                                                             {}});
+  return std::make_shared<const arrow::Schema>(
+      arrow::Schema{{{"id", arrow::Simple(TypeId::kInt64), false, {}},
+                     {"text", arrow::Simple(TypeId::kUtf8), true, {}},
+                     {"vector", arrow::FixedSizeList(arrow::Simple(TypeId::kFloat32), 3), true, {}}},
+                    {}});
 }
 
 /// Rows first..first+count: id i, text "doc i" (null when i % 5 == 4), vector {i, i/2, 1}.
@@ -36,7 +37,8 @@ RecordBatch Docs(std::int64_t first, std::int64_t count) {
     } else {
       builders[1].AppendBytes("doc " + std::to_string(i));
     }
-    for (const float value : {static_cast<float>(i), static_cast<float>(i) / 2, 1.0F}) builders[2].child(0).Append(value);
+    for (const float value : {static_cast<float>(i), static_cast<float>(i) / 2, 1.0F})
+      builders[2].child(0).Append(value);
     builders[2].CloseList();
   }
   RecordBatch batch{schema, {}, count};
@@ -46,7 +48,8 @@ RecordBatch Docs(std::int64_t first, std::int64_t count) {
 
 class TableTest : public testing::Test {
  protected:
-  Result<AppendResult> Create(const std::string& name, std::vector<RecordBatch> batches, CreateMode mode = CreateMode::kCreate) {
+  Result<AppendResult> Create(const std::string& name, std::vector<RecordBatch> batches,
+                              CreateMode mode = CreateMode::kCreate) {
     const auto source = arrow::FromBatches(batches.empty() ? DocsSchema() : batches[0].schema, std::move(batches));
     return database_.Create(name, *source, mode, {}, Deadline::Never());
   }
@@ -85,7 +88,13 @@ TEST_F(TableTest, WhatWasWrittenIsReadBack) {
   EXPECT_EQ(snapshot->version(), 1U);
   EXPECT_EQ(snapshot->LiveRows(), 15U);
   std::vector<RecordBatch> read;
-  ASSERT_TRUE(snapshot->Scan({}, [&](RecordBatch batch) -> Result<bool> { read.push_back(std::move(batch)); return true; }, Deadline::Never()));
+  ASSERT_TRUE(snapshot->Scan(
+      {},
+      [&](RecordBatch batch) -> Result<bool> {
+        read.push_back(std::move(batch));
+        return true;
+      },
+      Deadline::Never()));
   const RecordBatch all = arrow::Concat(read.at(0).schema, read).value();
   EXPECT_TRUE(arrow::Equal(*all.schema, *DocsSchema()));
   const RecordBatch expected = Docs(0, 15);
@@ -124,23 +133,24 @@ TEST_F(TableTest, PiecesCoverExactlyTheMatchingRows) {
     std::mutex mutex;
     std::vector<std::int64_t> seen;
     const std::vector<std::string> columns = {"id"};
-    ASSERT_TRUE(snapshot->ScanPieces(&predicate, columns,
-                                     [&](const Snapshot::Piece& piece) -> Status {
-                                       const std::lock_guard lock(mutex);
-                                       const auto ids = piece.batch.columns[0].Values<std::int64_t>();
-                                       const auto add = [&](std::int64_t row) {
-                                         const std::int64_t id = ids[static_cast<std::size_t>(row)];
-                                         EXPECT_EQ(static_cast<std::int64_t>(piece.fragment->id * 100 + piece.OffsetOf(row)), id);
-                                         seen.push_back(id);
-                                       };
-                                       if (piece.every_row) {
-                                         for (std::int64_t row = 0; row < piece.batch.rows; row++) add(row);
-                                       } else {
-                                         for (const std::int64_t row : piece.selected) add(row);
-                                       }
-                                       return {};
-                                     },
-                                     Deadline::Never()));
+    ASSERT_TRUE(snapshot->ScanPieces(
+        &predicate, columns,
+        [&](const Snapshot::Piece& piece) -> Status {
+          const std::lock_guard lock(mutex);
+          const auto ids = piece.batch.columns[0].Values<std::int64_t>();
+          const auto add = [&](std::int64_t row) {
+            const std::int64_t id = ids[static_cast<std::size_t>(row)];
+            EXPECT_EQ(static_cast<std::int64_t>(piece.fragment->id * 100 + piece.OffsetOf(row)), id);
+            seen.push_back(id);
+          };
+          if (piece.every_row) {
+            for (std::int64_t row = 0; row < piece.batch.rows; row++) add(row);
+          } else {
+            for (const std::int64_t row : piece.selected) add(row);
+          }
+          return {};
+        },
+        Deadline::Never()));
     std::ranges::sort(seen);
     EXPECT_EQ(seen, Ids(*snapshot, {.columns = {}, .filter = filter})) << filter;
   }
@@ -210,10 +220,15 @@ TEST_F(TableTest, AppendFitsColumnsByName) {
   for (const double value : {1.0, 2.0, 3.0}) vector.child(0).Append(value);
   vector.CloseList();
   const auto schema = std::make_shared<const arrow::Schema>(
-      arrow::Schema{{{"vector", arrow::List(arrow::Simple(TypeId::kFloat64)), true, {}}, {"id", arrow::Simple(TypeId::kInt32), true, {}}}, {}});
+      arrow::Schema{{{"vector", arrow::List(arrow::Simple(TypeId::kFloat64)), true, {}},
+                     {"id", arrow::Simple(TypeId::kInt32), true, {}}},
+                    {}});
   const auto appended = Append("docs", {schema, {vector.Finish(), id.Finish()}, 1});
   ASSERT_TRUE(appended) << appended.error().ToString();
-  const RecordBatch row = Open("docs")->Take(std::vector<lance::RowAddress>{lance::MakeRowAddress(1, 0)}, std::nullopt, false, Deadline::Never()).value();
+  const RecordBatch row =
+      Open("docs")
+          ->Take(std::vector<lance::RowAddress>{lance::MakeRowAddress(1, 0)}, std::nullopt, false, Deadline::Never())
+          .value();
   EXPECT_THAT(row.Column("id")->Values<std::int64_t>(), ElementsAre(77));
   EXPECT_TRUE(row.Column("text")->IsNull(0));
   EXPECT_THAT(row.Column("vector")->child(0).Values<float>(), ElementsAre(1, 2, 3));
@@ -252,12 +267,17 @@ TEST_F(BadAppend, NamesColumnAndRow) {
   };
   EXPECT_THAT(AppendOne("vector", arrow::FixedSizeList(arrow::Simple(TypeId::kFloat32), 2), vector({1, 2})).message,
               HasSubstr("row 0, column \"vector\": a vector of 2 values where the table has 3"));
-  EXPECT_THAT(AppendOne("vector", arrow::FixedSizeList(arrow::Simple(TypeId::kFloat32), 3), vector({1, NAN, 2})).message,
-              HasSubstr("row 0, column \"vector\": the vector holds NaN"));
-  EXPECT_THAT(AppendOne("id", arrow::Simple(TypeId::kUtf8), [](Builder& b) { b.AppendBytes("x"); }).message, HasSubstr("column \"id\" is int64"));
-  EXPECT_THAT(AppendOne("id", arrow::Simple(TypeId::kInt64), [](Builder& b) { b.AppendNull(); }).message, HasSubstr("row 0, column \"id\": null"));
-  EXPECT_THAT(AppendOne("extra", arrow::Simple(TypeId::kInt64), [](Builder& b) { b.AppendInteger(1); }).message, HasSubstr("no column \"extra\""));
-  EXPECT_THAT(AppendOne("id", arrow::Simple(TypeId::kUInt64), [](Builder& b) { b.Append(~std::uint64_t{0}); }).message, HasSubstr("does not fit int64"));
+  EXPECT_THAT(
+      AppendOne("vector", arrow::FixedSizeList(arrow::Simple(TypeId::kFloat32), 3), vector({1, NAN, 2})).message,
+      HasSubstr("row 0, column \"vector\": the vector holds NaN"));
+  EXPECT_THAT(AppendOne("id", arrow::Simple(TypeId::kUtf8), [](Builder& b) { b.AppendBytes("x"); }).message,
+              HasSubstr("column \"id\" is int64"));
+  EXPECT_THAT(AppendOne("id", arrow::Simple(TypeId::kInt64), [](Builder& b) { b.AppendNull(); }).message,
+              HasSubstr("row 0, column \"id\": null"));
+  EXPECT_THAT(AppendOne("extra", arrow::Simple(TypeId::kInt64), [](Builder& b) { b.AppendInteger(1); }).message,
+              HasSubstr("no column \"extra\""));
+  EXPECT_THAT(AppendOne("id", arrow::Simple(TypeId::kUInt64), [](Builder& b) { b.Append(~std::uint64_t{0}); }).message,
+              HasSubstr("does not fit int64"));
 }
 
 TEST_F(TableTest, ConcurrentAppendsLoseNothingAndShareCommits) {
