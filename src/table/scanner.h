@@ -40,9 +40,11 @@ class Scanner {
 
   Result<std::vector<std::vector<arrow::RecordBatch>>> Read(Window window, std::span<const std::string> columns) const;
 
+  /// What a row of `columns` takes in memory, estimated where widths vary.
+  std::uint64_t RowBytes(std::span<const std::string> columns) const;
+
  private:
   Result<const std::map<std::uint64_t, lance::DeletionVector>*> Deletions() const;
-  std::uint64_t RowBytes(std::span<const std::string> columns) const;
   const Environment& world() const { return snapshot_.environment_; }
 
   const Snapshot& snapshot_;

@@ -8,8 +8,10 @@
 namespace firn::table {
 namespace {
 
-/// Above this share of matching rows a window is read whole and the rows are picked in memory.
-constexpr std::uint64_t kDenseDivisor = 4;
+/// Where the matching rows lie closer together than this on average, reading only them would read the bytes between
+/// them as well (neighbouring ranges are joined), and copy: the window is read whole, as views where the store gives
+/// them, and the rows are picked in memory.
+constexpr std::uint64_t kSparseGapBytes = 64U << 10;
 
 constexpr std::size_t kMaxTakeBytes = 2'000'000'000;
 
@@ -247,6 +249,7 @@ Result<arrow::RecordBatch> Snapshot::Take(std::span<const lance::RowAddress> add
 Status Snapshot::ScanPieces(const filter::Predicate* predicate, std::span<const std::string> columns,
                             const PieceSink& sink, const Deadline& deadline) const {
   const Scanner scanner(*this, deadline);
+  const std::uint64_t row_bytes = scanner.RowBytes(columns);
   return scanner.ForEachWindow(columns, 0, [&](Scanner::Window window) -> Result<bool> {
     FIRN_TRY(auto matches, scanner.Match(window, predicate));
     std::vector<lance::FragmentRead> reads;
@@ -254,7 +257,7 @@ Status Snapshot::ScanPieces(const filter::Predicate* predicate, std::span<const 
     std::vector<bool> dense;
     for (std::size_t i = 0; i < window.size(); i++) {
       if (matches[i] && matches[i]->empty()) continue;
-      dense.push_back(!matches[i] || matches[i]->size() * kDenseDivisor >= window[i].rows.Count());
+      dense.push_back(!matches[i] || matches[i]->size() * kSparseGapBytes >= window[i].rows.Count() * row_bytes);
       source.push_back(i);
       reads.push_back(dense.back()
                           ? window[i]

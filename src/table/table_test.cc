@@ -156,6 +156,37 @@ TEST_F(TableTest, PiecesCoverExactlyTheMatchingRows) {
   }
 }
 
+TEST_F(TableTest, FarApartRowsAreReadAloneAndKeepTheirOffsets) {
+  const auto schema = std::make_shared<const arrow::Schema>(arrow::Schema{
+      {{"id", arrow::Simple(TypeId::kInt64), true, {}}, {"text", arrow::Simple(TypeId::kUtf8), true, {}}}, {}});
+  Builder ids(schema->fields[0].type);
+  Builder texts(schema->fields[1].type);
+  for (std::int64_t i = 0; i < 80; i++) {
+    ids.Append(i);
+    texts.AppendBytes(std::to_string(i) + std::string(40'000, 'x'));
+  }
+  ASSERT_TRUE(Create("wide", {{schema, {ids.Finish(), texts.Finish()}, 80}}));
+  const SnapshotPtr snapshot = Open("wide");
+  const filter::Predicate predicate = snapshot->Bind("id % 20 = 3").value();
+  const std::vector<std::string> columns = {"text"};
+  std::mutex mutex;
+  std::map<std::uint64_t, std::string> seen;
+  ASSERT_TRUE(snapshot->ScanPieces(
+      &predicate, columns,
+      [&](const Snapshot::Piece& piece) -> Status {
+        const std::lock_guard lock(mutex);
+        EXPECT_TRUE(piece.every_row) << "only the matching rows were read";
+        for (std::int64_t row = 0; row < piece.batch.rows; row++) {
+          const std::string_view text = piece.batch.columns[0].BytesAt(row);
+          seen[piece.OffsetOf(row)] = text.substr(0, text.find('x'));
+        }
+        return {};
+      },
+      Deadline::Never()));
+  EXPECT_THAT(seen, ElementsAre(testing::Pair(3, "3"), testing::Pair(23, "23"), testing::Pair(43, "43"),
+                                testing::Pair(63, "63")));
+}
+
 TEST_F(TableTest, OldVersionsStayReadable) {
   ASSERT_TRUE(Create("docs", {Docs(0, 10)}));
   ASSERT_TRUE(Append("docs", Docs(10, 1)));
