@@ -118,7 +118,14 @@ Result<query::SearchResult> Engine::Search(std::string_view name, std::optional<
 }
 
 Result<store::DoctorReport> Engine::Doctor(const Deadline& deadline) {
-  return store::Examine(*parts_->store, parts_->world.clock, parts_->world.random, deadline);
+  // A store of its own, without caches: what a cache answers says nothing about the bucket.
+  store::StoreOptions options = parts_->config.store;
+  options.memory_cache_bytes = 0;
+  options.disk_cache_folder.clear();
+  const World& world = parts_->world;
+  const store::StoreContext context{world.clock, world.random, world.log, world.environment, &parts_->counter};
+  FIRN_TRY(const auto bare, store::OpenStore(parts_->config.database, options, context));
+  return store::Examine(*bare, world.clock, world.random, deadline);
 }
 
 Status Engine::Ping(const Deadline& deadline) {
