@@ -1,0 +1,66 @@
+#pragma once
+// The index catalog: which segments a table has. One immutable object per state, numbered like manifests and written
+// with put-if-absent; the newest counts. All numbers little-endian:
+//
+//   "FIRNCAT1" | u32 version = 1 | u64 catalog number | u32 segments | entries | u32 CRC-32C of all before it
+//   entry: text name | text column | i32 field id | u8 kind (1 = vector) | u8 metric | u32 dim | text object key below the table |
+//          u64 object bytes | u64 hot offset | u64 hot bytes | u32 hot CRC | u64 rows | u32 lists | f64 build seconds | i64 created (ns since 1970) |
+//          u32 fragments, each u64 id, u64 rows, text data file | u32 calibrations, each f32 recall, f32 stop, f32 slack, u32 lists
+//   text: u16 length | UTF-8
+//
+// A segment says something of a fragment only while the fragment has that very data file for the column. So whatever others do to the
+// table makes an index smaller, never wrong.
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/result.h"
+#include "index/vector/segment_format.h"
+#include "simd/distance.h"
+
+namespace firn::index {
+
+inline constexpr std::size_t kMaxSegments = 10'000;
+
+/// What it takes to keep a promise of recall, measured on this segment: see maintain/calibrate.h.
+struct Calibration {
+  float recall = 0;         // promised
+  float stop = 0;           // ScanOptions::stop
+  float slack = 0;          // ScanOptions::slack
+  std::uint32_t lists = 0;  // how many lists it takes when they must be chosen before any is read
+  friend bool operator==(const Calibration&, const Calibration&) = default;
+};
+
+struct SegmentEntry {
+  std::string name;    // of the index; segments of one index share it
+  std::string column;
+  std::int32_t field_id = 0;
+  simd::Metric metric = simd::Metric::kL2;
+  std::uint32_t dim = 0;
+  std::string object;  // "_firn/segments/{uuid}.vec"
+  std::uint64_t object_bytes = 0;
+  SegmentFooter footer;
+  std::uint64_t rows = 0;
+  std::uint32_t lists = 0;
+  double build_s = 0;
+  WallTime created{};
+  std::vector<SegmentFragment> fragments;
+  std::vector<Calibration> calibrations;  // by rising recall
+
+  std::uint64_t PhysicalRows() const;
+};
+
+struct Catalog {
+  std::uint64_t number = 0;
+  std::vector<SegmentEntry> segments;
+};
+
+std::string EncodeCatalog(const Catalog& catalog);
+/// Every size is checked. DataCorruption names `object`; Unsupported: another version.
+Result<Catalog> DecodeCatalog(ByteSpan bytes, std::string_view object);
+
+}  // namespace firn::index

@@ -1,0 +1,314 @@
+#include "index/vector/segment.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "index/vector/quantiser.h"
+
+namespace firn::index {
+namespace {
+
+constexpr std::uint64_t kTailBytes = 1U << 20;
+constexpr std::size_t kBlocksAtOnce = 8;
+constexpr std::size_t kBlockRows = simd::kBlockCodes;
+
+Error Corrupt(std::string_view object, std::string_view what) {
+  return DataCorruption("index object " + std::string(object) + ": " + std::string(what),
+                        "Searches go on without it; build the index again");
+}
+
+float Norm2(std::span<const float> values) {
+  float result = 0;
+  simd::DotMatrix(values.data(), 1, values.data(), 1, values.size(), &result);
+  return result;
+}
+
+}  // namespace
+
+VectorSegment::VectorSegment(std::string key, SegmentHeader header, const SegmentFooter& footer)
+    : key_(std::move(key)), header_(std::move(header)), footer_(footer), rotation_(header_.dim, header_.seed) {
+  std::uint64_t at = kSegmentHeaderBytes;
+  for (const ListEntry& list : header_.lists) {
+    codes_at_.push_back(at);
+    at += header_.CodesBytes(list);
+  }
+  codes_at_.push_back(at);
+  for (const ListEntry& list : header_.lists) {
+    supplements_at_.push_back(at);
+    at += header_.SupplementBytes(list);
+  }
+  supplements_at_.push_back(at);
+  for (const SegmentFragment& fragment : header_.fragments) physical_rows_ += fragment.rows;
+}
+
+Result<std::shared_ptr<const VectorSegment>> VectorSegment::Parse(std::string key, Buffer hot,
+                                                                  const SegmentFooter& footer) {
+  if (hot.size() != footer.hot_bytes || Crc32c(hot.bytes()) != footer.hot_crc)
+    return Corrupt(key, "the checksum of its hot part does not match");
+  FIRN_TRY(SegmentHeader header, DecodeHotPart(std::move(hot), key));
+  std::shared_ptr<const VectorSegment> segment(new VectorSegment(std::move(key), std::move(header), footer));
+  if (segment->supplements_at_.back() != footer.hot_offset) return Corrupt(segment->key_, "its lists do not end where its hot part begins");
+  return segment;
+}
+
+Result<std::shared_ptr<const VectorSegment>> VectorSegment::Open(store::ObjectStore& store, std::string_view key,
+                                                                 const Deadline& deadline) {
+  FIRN_TRY(const store::ReadResult tail, store::Read(store, store::ReadRequest::Tail(std::string(key), kTailBytes), deadline));
+  FIRN_TRY(const SegmentFooter footer, DecodeSegmentFooter(tail.bytes.bytes(), tail.object_size_bytes, key));
+  const std::uint64_t tail_at = tail.object_size_bytes - tail.bytes.size();
+  if (footer.hot_offset >= tail_at)
+    return Parse(std::string(key), tail.bytes.Slice(footer.hot_offset - tail_at, footer.hot_bytes), footer);
+  return OpenAt(store, key, footer, deadline);
+}
+
+Result<std::shared_ptr<const VectorSegment>> VectorSegment::OpenAt(store::ObjectStore& store, std::string_view key,
+                                                                   const SegmentFooter& footer, const Deadline& deadline) {
+  FIRN_TRY(store::ReadResult hot,
+           store::Read(store, store::ReadRequest::Range(std::string(key), footer.hot_offset, footer.hot_bytes), deadline));
+  return Parse(std::string(key), std::move(hot.bytes), footer);
+}
+
+std::size_t VectorSegment::ResidentBytes() const {
+  return sizeof *this + footer_.hot_bytes + header_.lists.size() * (sizeof(ListEntry) + 16) + header_.padded_dim * 8;
+}
+
+store::ReadRequest VectorSegment::CodesRequest(std::size_t list) const {
+  return store::ReadRequest::Range(key_, codes_at_[list], codes_at_[list + 1] - codes_at_[list]);
+}
+
+store::ReadRequest VectorSegment::SupplementRequest(std::size_t list) const {
+  return store::ReadRequest::Range(key_, supplements_at_[list], supplements_at_[list + 1] - supplements_at_[list]);
+}
+
+// ---- loading -----------------------------------------------------------------------------------------------------------
+
+Result<LoadedLists> VectorSegment::LoadAll(store::ObjectStore& store, const Deadline& deadline) const {
+  FIRN_TRY(store::ReadResult object, store::Read(store, store::ReadRequest::Whole(key_), deadline));
+  if (object.bytes.size() != object_bytes()) return Corrupt(key_, "its size is not what its footer says");
+  LoadedLists loaded;
+  loaded.lists.resize(header_.lists.size());
+  const ByteSpan bytes = object.bytes.bytes();
+  for (std::size_t i = 0; i < header_.lists.size(); i++) {
+    loaded.lists[i] = {bytes.subspan(codes_at_[i], codes_at_[i + 1] - codes_at_[i]),
+                       bytes.subspan(supplements_at_[i], supplements_at_[i + 1] - supplements_at_[i])};
+    if (Crc32c(loaded.lists[i].codes) != header_.lists[i].codes_crc || Crc32c(loaded.lists[i].supplement) != header_.lists[i].supplement_crc)
+      return Corrupt(key_, "the checksum of list " + std::to_string(i) + " does not match");
+  }
+  loaded.buffers.push_back(std::move(object.bytes));
+  return loaded;
+}
+
+std::vector<store::ReadRequest> VectorSegment::Requests(std::span<const std::uint32_t> lists) const {
+  std::vector<store::ReadRequest> requests;
+  for (const std::uint32_t list : lists) {
+    requests.push_back(CodesRequest(list));
+    requests.push_back(SupplementRequest(list));
+  }
+  return requests;
+}
+
+Result<LoadedLists> VectorSegment::Accept(std::span<const std::uint32_t> lists,
+                                          std::span<Result<store::ReadResult>> answers) const {
+  LoadedLists loaded;
+  loaded.lists.resize(header_.lists.size());
+  for (std::size_t i = 0; i < answers.size(); i++) {
+    if (!answers[i]) {
+      // The object is shorter than its hot part says.
+      if (answers[i].error().kind == ErrorKind::kInvalidArgument) return Corrupt(key_, "it is truncated");
+      return std::move(answers[i]).error();
+    }
+    const std::uint32_t list = lists[i / 2];
+    const ListEntry& entry = header_.lists[list];
+    const bool codes = i % 2 == 0;
+    const ByteSpan bytes = answers[i]->bytes.bytes();
+    if (Crc32c(bytes) != (codes ? entry.codes_crc : entry.supplement_crc))
+      return Corrupt(key_, "the checksum of list " + std::to_string(list) + " does not match");
+    (codes ? loaded.lists[list].codes : loaded.lists[list].supplement) = bytes;
+    loaded.buffers.push_back(std::move(answers[i]->bytes));
+  }
+  return loaded;
+}
+
+// ---- the query ---------------------------------------------------------------------------------------------------------
+
+void VectorSegment::Prepare(std::span<const float> vector, SegmentQuery& query) const {
+  const std::size_t d = header_.padded_dim;
+  query.input_.assign(vector.begin(), vector.end());
+  query.norm2_ = Norm2(vector);
+  if (header_.metric == simd::Metric::kCosine && query.norm2_ > 0) {
+    const float inverse = 1.0F / std::sqrt(query.norm2_);
+    for (float& value : query.input_) value *= inverse;
+    query.norm2_ = 1;
+  }
+  query.rotated_.resize(d);
+  rotation_.Apply(query.input_, query.rotated_);
+  query.sum_ = 0;
+  float largest = 0;
+  for (std::size_t i = 0; i < d; i++) {
+    query.rotated_[i] -= header_.mean[i];
+    query.sum_ += query.rotated_[i];
+    largest = std::max(largest, std::abs(query.rotated_[i]));
+  }
+  query.table_.resize(header_.groups() * 16);
+  query.table_scale_ = simd::BuildTable(query.rotated_, query.table_.data());
+  query.bytes_.resize(d);
+  query.byte_step_ = simd::QuantiseToInt8(query.rotated_, query.bytes_.data());
+
+  // |q - c|^2 for every centroid, by integer products: exact to about 1 part in 10,000 of |q| |c|.
+  const float short_step = largest > 0 ? largest / 2047.0F : 1.0F;
+  query.shorts_.resize(d);
+  for (std::size_t i = 0; i < d; i++) query.shorts_[i] = static_cast<std::int16_t>(std::lrint(query.rotated_[i] / short_step));
+  const std::size_t lists = header_.lists.size();
+  query.products_.resize(lists);
+  simd::DotBytes(header_.centroids.data(), lists, d, query.shorts_.data(), query.products_.data());
+  query.distance2_.resize(lists);
+  query.probes_.resize(lists);
+  const float query_norm2 = Norm2(query.rotated_);
+  for (std::uint32_t i = 0; i < lists; i++) {
+    const ListEntry& list = header_.lists[i];
+    const float product = header_.centroid_low * query.sum_ + header_.centroid_step * short_step * static_cast<float>(query.products_[i]);
+    query.distance2_[i] = std::max(0.0F, query_norm2 + list.norm2 - 2 * product);
+    query.probes_[i] = {query.distance2_[i] - list.bias, i};
+  }
+  query.sorted_ = 0;
+}
+
+void VectorSegment::SortProbes(SegmentQuery& query, std::size_t count) const {
+  count = std::min(count, query.probes_.size());
+  if (count <= query.sorted_) return;
+  const auto begin = query.probes_.begin() + static_cast<std::ptrdiff_t>(query.sorted_);
+  const auto end = query.probes_.begin() + static_cast<std::ptrdiff_t>(count);
+  if (end != query.probes_.end()) std::nth_element(begin, end, query.probes_.end());
+  std::sort(begin, end);
+  query.sorted_ = count;
+}
+
+std::vector<std::uint32_t> VectorSegment::Probes(SegmentQuery& query, std::size_t count) const {
+  SortProbes(query, count);
+  std::vector<std::uint32_t> lists;
+  for (std::size_t i = 0; i < std::min(count, query.probes_.size()); i++) lists.push_back(query.probes_[i].list);
+  return lists;
+}
+
+/// Inside a segment distances are squared Euclidean ones; for dot, less |x|^2.
+float VectorSegment::ToMetric(const SegmentQuery& query, float distance2) const {
+  switch (header_.metric) {
+    case simd::Metric::kL2:
+      return distance2;
+    case simd::Metric::kCosine:
+      return distance2 / 2;
+    default:
+      return 1 + (distance2 - query.norm2_) / 2;
+  }
+}
+
+float VectorSegment::ListScore(const SegmentQuery& query, std::uint32_t list, float distance) const {
+  const ListEntry& entry = header_.lists[list];
+  const float distance2 = query.distance2_[list];
+  if (header_.metric == simd::Metric::kDot) {
+    const float spread = 2 * std::sqrt(query.norm2_) * entry.radius;
+    return spread > 0 ? (distance2 - entry.bias - distance) * std::sqrt(static_cast<float>(header_.padded_dim)) / spread : 0;
+  }
+  const float mean = distance2 + entry.radius * entry.radius;
+  const float spread = 2 * std::sqrt(distance2) * entry.radius;
+  if (!(spread > 0)) return mean <= distance ? 0 : std::numeric_limits<float>::max();
+  return (mean - distance) * std::sqrt(static_cast<float>(header_.padded_dim)) / spread;
+}
+
+std::span<const Candidate> VectorSegment::Scan(SegmentQuery& query, const LoadedLists& loaded, const ScanOptions& options,
+                                               ScanCounts& counts) const {
+  constexpr std::size_t kFirstSorted = 24;
+  query.found_.clear();
+  query.best_.clear();
+  const std::size_t most = std::min(options.max_lists, query.probes_.size());
+  for (std::size_t i = 0; i < most; i++) {
+    if (i >= query.sorted_) SortProbes(query, std::max(kFirstSorted, 2 * i));
+    const std::uint32_t list = query.probes_[i].list;
+    if (query.best_.size() == options.k && ListScore(query, list, query.best_.front()) > options.stop) break;
+    const LoadedLists::List& bytes = loaded.lists[list];
+    if (bytes.codes.empty()) continue;
+    ScanList(query, list, bytes, options, counts);
+    counts.lists++;
+  }
+  // What came early passed a wider bound.
+  const float bound = query.best_.size() == options.k ? query.best_.front() : std::numeric_limits<float>::infinity();
+  std::erase_if(query.found_, [&](const Candidate& candidate) { return candidate.distance - candidate.error > bound; });
+  const std::size_t kept = std::min(query.found_.size(), options.max_candidates);
+  std::partial_sort(query.found_.begin(), query.found_.begin() + static_cast<std::ptrdiff_t>(kept), query.found_.end());
+  query.found_.resize(kept);
+  const float scale = header_.metric == simd::Metric::kL2 ? 1.0F : 0.5F;
+  for (Candidate& candidate : query.found_) {
+    candidate.distance = ToMetric(query, candidate.distance);
+    candidate.error *= scale;
+  }
+  return query.found_;
+}
+
+std::uint32_t VectorSegment::RowAt(std::uint32_t list, ByteSpan codes, std::size_t i) const {
+  const ListEntry& entry = header_.lists[list];
+  const std::uint8_t* refs = codes.data() + SegmentHeader::BlocksOf(entry) * header_.block_bytes();
+  const std::size_t bit = i * entry.ref_bits;
+  const std::uint64_t word = LoadLe<std::uint64_t>(refs + bit / 8) >> (bit % 8);
+  return entry.ref_low + static_cast<std::uint32_t>(word & ((std::uint64_t{1} << entry.ref_bits) - 1));
+}
+
+void VectorSegment::ScanList(SegmentQuery& query, std::uint32_t list, const LoadedLists::List& bytes,
+                             const ScanOptions& options, ScanCounts& counts) const {
+  const ListEntry& entry = header_.lists[list];
+  const std::size_t stride = header_.block_bytes();
+  const std::size_t code_bytes = header_.groups() * 16;
+  const std::size_t row_bytes = header_.supplement_row_bytes();
+  const std::size_t nibble_bytes = header_.padded_dim / 2;
+  const std::size_t blocks = SegmentHeader::BlocksOf(entry);
+  const float centre2 = query.distance2_[list];
+  const float centre = std::sqrt(centre2);
+  const float slack = options.slack * centre;
+  const float bit_bias = query.table_scale_.bias - query.sum_ / 2;  // of u = b - 1/2
+  query.sums_.resize(kBlocksAtOnce * kBlockRows);
+  std::uint32_t kept[kBlockRows];
+  float lower[kBlockRows];
+
+  for (std::size_t first = 0; first < blocks; first += kBlocksAtOnce) {
+    const std::size_t some = std::min(kBlocksAtOnce, blocks - first);
+    const std::uint8_t* block = bytes.codes.data() + first * stride;
+    simd::ScanBlocks(block, stride, some, header_.groups(), query.table_.data(), query.sums_.data());
+    for (std::size_t b = 0; b < some; b++, block += stride) {
+      const auto* factors = reinterpret_cast<const float*>(block + code_bytes);
+      const std::uint32_t* sums = query.sums_.data() + b * kBlockRows;
+      const float bound = query.best_.size() == options.k ? query.best_.front() : std::numeric_limits<float>::infinity();
+      const std::size_t count = simd::KeepBelow(sums, factors, factors + kBlockRows, factors + 2 * kBlockRows, query.table_scale_.step,
+                                                bit_bias, slack, kBlockRows, bound - centre2, kept, lower);
+      const std::size_t base = (first + b) * kBlockRows;
+      for (std::size_t j = 0; j < count; j++) __builtin_prefetch(bytes.supplement.data() + (base + kept[j]) * row_bytes);
+      for (std::size_t j = 0; j < count; j++) {
+        const std::size_t i = kept[j];
+        if (base + i >= entry.rows) continue;
+        const std::uint32_t row = RowAt(list, bytes.codes, base + i);
+        if (row >= physical_rows_) continue;
+        if (options.mask != nullptr && ((*options.mask)[row / 64] >> (row % 64) & 1) == 0) continue;
+        counts.refined++;
+        const std::uint8_t* supplement = bytes.supplement.data() + (base + i) * row_bytes;
+        const auto nibbles = static_cast<float>(simd::DotNibbles(supplement, query.bytes_.data(), header_.padded_dim));
+        const float bits = static_cast<float>(sums[i]) * query.table_scale_.step + query.table_scale_.bias;
+        const float product = 16 * bits + nibbles * query.byte_step_ - 15.5F * query.sum_;
+        const float distance2 = centre2 + LoadLe<float>(supplement + nibble_bytes) + LoadLe<float>(supplement + nibble_bytes + 4) * product;
+        const float error = LoadLe<float>(factors + 2 * kBlockRows + i) * slack * kLevelErrorRatio;
+        const bool full = query.best_.size() == options.k;
+        if (full && distance2 - error > query.best_.front()) continue;
+        query.found_.push_back({distance2, error, row});
+        if (full && distance2 >= query.best_.front()) continue;
+        if (full) {
+          std::ranges::pop_heap(query.best_);
+          query.best_.back() = distance2;
+        } else {
+          query.best_.push_back(distance2);
+        }
+        std::ranges::push_heap(query.best_);
+      }
+    }
+  }
+  counts.estimated += entry.rows;
+}
+
+}  // namespace firn::index

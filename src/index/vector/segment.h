@@ -1,0 +1,155 @@
+#pragma once
+// An opened vector segment, and the scan of its lists for one query. A search is four calls:
+//
+//   Prepare   the query in the segment's frame: lookup table, bytes, distance to every centroid
+//   Probes    the lists nearest to the query, best first
+//   Load      their bytes: one round, or none when the whole object is mapped
+//   Scan      1-bit estimates, the supplement for those that the error bound cannot exclude; candidates come out
+//
+// Exact distances are the caller's: he has the table.
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "index/vector/rotation.h"
+#include "index/vector/segment_format.h"
+#include "simd/quantised.h"
+#include "store/object_store.h"
+
+namespace firn::index {
+
+/// Rows of a segment by number: bit r % 64 of word r / 64 set = row r may be found.
+using RowMask = std::vector<std::uint64_t>;
+
+struct Candidate {
+  float distance = 0;  // estimated, in the metric's own scale
+  float error = 0;     // the estimate is off by more than this only rarely
+  std::uint32_t row = 0;
+  friend bool operator<(const Candidate& a, const Candidate& b) {
+    return a.distance < b.distance || (a.distance == b.distance && a.row < b.row);
+  }
+};
+
+struct ScanOptions {
+  std::size_t k = 10;
+  std::size_t max_lists = SIZE_MAX;
+  /// Adaptive end: a list is not scanned when its rows would have to lie further than `stop` standard deviations from their mean
+  /// distance to be among the k nearest (see ListScore). Infinity: only max_lists ends the scan.
+  float stop = 1e30F;
+  /// Error bounds are multiplied by this; 1.9 loses almost nothing (RaBitQ's epsilon).
+  float slack = 1.9F;
+  std::size_t max_candidates = 1000;
+  const RowMask* mask = nullptr;
+};
+
+struct ScanCounts {
+  std::uint64_t lists = 0;      // scanned
+  std::uint64_t estimated = 0;  // rows by one bit
+  std::uint64_t refined = 0;    // rows by the supplement
+};
+
+/// Memory of one search, used again by the next. One thread at a time.
+class SegmentQuery {
+ public:
+  std::size_t lists_ready() const { return sorted_; }
+
+ private:
+  friend class VectorSegment;
+  struct Probe {
+    float key = 0;  // smaller is scanned earlier
+    std::uint32_t list = 0;
+    friend bool operator<(const Probe& a, const Probe& b) { return a.key < b.key || (a.key == b.key && a.list < b.list); }
+  };
+  std::vector<float> input_;    // normalised for cosine
+  std::vector<float> rotated_;  // relative to the mean
+  std::vector<std::uint8_t> table_;
+  simd::TableScale table_scale_;
+  std::vector<std::int8_t> bytes_;
+  float byte_step_ = 0;
+  float sum_ = 0;    // of rotated_
+  float norm2_ = 0;  // of the query in the table's own frame
+  std::vector<std::int16_t> shorts_;
+  std::vector<std::int32_t> products_;
+  std::vector<float> distance2_;  // to each centroid
+  std::vector<Probe> probes_;     // the first sorted_ are in order
+  std::size_t sorted_ = 0;
+  std::vector<std::uint32_t> sums_;
+  std::vector<Candidate> found_;
+  std::vector<float> best_;  // the k smallest refined estimates, largest on top
+};
+
+/// The bytes of lists that were loaded; empty where not.
+struct LoadedLists {
+  struct List {
+    ByteSpan codes;
+    ByteSpan supplement;
+  };
+  std::vector<List> lists;       // one for each of the segment's
+  std::vector<Buffer> buffers;   // what they point into
+};
+
+/// Immutable and thread-safe.
+class VectorSegment {
+ public:
+  /// `hot`: the hot part's bytes, whose checksum has been compared.
+  static Result<std::shared_ptr<const VectorSegment>> Parse(std::string key, Buffer hot, const SegmentFooter& footer);
+  /// Reads the object's end: one round, two when the hot part is larger than 1 MiB.
+  static Result<std::shared_ptr<const VectorSegment>> Open(store::ObjectStore& store, std::string_view key,
+                                                           const Deadline& deadline);
+  /// Reads a hot part whose place is known: one round.
+  static Result<std::shared_ptr<const VectorSegment>> OpenAt(store::ObjectStore& store, std::string_view key,
+                                                             const SegmentFooter& footer, const Deadline& deadline);
+
+  const std::string& key() const { return key_; }
+  const SegmentHeader& header() const { return header_; }
+  const SegmentFooter& footer() const { return footer_; }
+  std::uint64_t object_bytes() const { return footer_.hot_offset + footer_.hot_bytes + kSegmentFooterBytes; }
+  std::size_t ResidentBytes() const;
+
+  store::ReadRequest CodesRequest(std::size_t list) const;
+  store::ReadRequest SupplementRequest(std::size_t list) const;
+
+  /// All lists, from one read of the object (a mapping, on a folder). Checks every checksum: DataCorruption.
+  Result<LoadedLists> LoadAll(store::ObjectStore& store, const Deadline& deadline) const;
+  /// The requests for some lists (two for each), and what their answers hold. Checks their checksums.
+  std::vector<store::ReadRequest> Requests(std::span<const std::uint32_t> lists) const;
+  Result<LoadedLists> Accept(std::span<const std::uint32_t> lists, std::span<Result<store::ReadResult>> answers) const;
+
+  /// `vector`: dim finite values.
+  void Prepare(std::span<const float> vector, SegmentQuery& query) const;
+  /// The `count` nearest lists (fewer when there are fewer), best first.
+  std::vector<std::uint32_t> Probes(SegmentQuery& query, std::size_t count) const;
+  /// Scans lists in the query's order, of those that are loaded. Candidates, nearest first, are valid until the next call.
+  std::span<const Candidate> Scan(SegmentQuery& query, const LoadedLists& loaded, const ScanOptions& options,
+                                  ScanCounts& counts) const;
+  /// How far, in standard deviations of its rows' distances, a list's rows must lie from their mean to come below `distance`, the estimate of the
+  /// k-th nearest so far: for a row x = c + o, |x - q|^2 = |q - c|^2 + |o|^2 - 2 <q - c, o>, where the last term is near normal
+  /// with deviation 2 |q - c| |o| / sqrt(d).
+  float ListScore(const SegmentQuery& query, std::uint32_t list, float distance) const;
+
+  /// Row number of position `i` of a list whose codes are loaded.
+  std::uint32_t RowAt(std::uint32_t list, ByteSpan codes, std::size_t i) const;
+
+ private:
+  VectorSegment(std::string key, SegmentHeader header, const SegmentFooter& footer);
+  void SortProbes(SegmentQuery& query, std::size_t count) const;
+  void ScanList(SegmentQuery& query, std::uint32_t list, const LoadedLists::List& bytes, const ScanOptions& options,
+                ScanCounts& counts) const;
+  float ToMetric(const SegmentQuery& query, float distance2) const;
+
+  std::string key_;
+  SegmentHeader header_;
+  SegmentFooter footer_;
+  Rotation rotation_;
+  std::vector<std::uint64_t> codes_at_;       // offset of each list, one more for the end
+  std::vector<std::uint64_t> supplements_at_;
+  std::uint64_t physical_rows_ = 0;
+};
+
+}  // namespace firn::index
