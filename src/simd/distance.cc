@@ -24,14 +24,12 @@ const KernelTable& BestKernels() {
   return best;
 }
 
-std::atomic<bool>& ScalarForced() {
-  static std::atomic<bool> forced{false};
+std::atomic<bool>& ForcedFlag() {
+  static constinit std::atomic<bool> forced{false};
   return forced;
 }
 
-const KernelTable& ActiveKernels() {
-  return ScalarForced().load(std::memory_order_relaxed) ? ScalarKernels() : BestKernels();
-}
+const KernelTable& ActiveKernels() { return ScalarForced() ? ScalarKernels() : BestKernels(); }
 
 /// Bits that differ, eight bytes at a time.
 void HammingRows(std::span<const float> query, const std::uint8_t* rows, std::size_t count,
@@ -117,7 +115,9 @@ void Distances(Metric metric, Element element, std::span<const float> query, con
 
 std::string_view ActiveInstructionSet() { return ActiveKernels().name; }
 
-void UseScalar(bool scalar) { ScalarForced().store(scalar, std::memory_order_relaxed); }
+void UseScalar(bool scalar) { ForcedFlag().store(scalar, std::memory_order_relaxed); }
+
+bool ScalarForced() { return ForcedFlag().load(std::memory_order_relaxed); }
 
 float TopK::Bound() const {
   return heap_.size() < k_ || heap_.empty() ? std::numeric_limits<float>::infinity() : heap_.front().distance;

@@ -36,7 +36,7 @@ void Distances(Metric metric, Element element, std::span<const float> query, con
 /// The instruction set in use: "avx512", "avx2", "neon" or "scalar".
 std::string_view ActiveInstructionSet();
 
-/// Forces the scalar kernels when true (tests and benchmarks compare the two).
+/// Forces the scalar kernels when true, those of quantised.h too (tests and benchmarks compare the two).
 void UseScalar(bool scalar);
 
 struct Hit {
