@@ -15,6 +15,7 @@ Examples:
   firn load docs docs.ndjson                     make the table docs from a file, or append to it
   firn search docs --vector '[0.1, 0.9]' -k 5    the five nearest rows
   firn search docs --like "id = 7" --where "year > 2020" --explain
+  firn index docs                                build an index: searches use it at once
   firn rows docs --where "tag = 'new'" --format csv --output new.csv
   firn tables --db s3://bucket/prefix
   firn serve --db s3://bucket/prefix --port 8080
@@ -103,6 +104,11 @@ void AddSearch(CLI::App& app, Command& command) {
   sub->add_option("--columns", args->columns, "Columns to show, e.g. id,title (default: all)")->delimiter(',');
   sub->add_option("--version", args->version, "Search this version of the table (default: the newest)");
   sub->add_flag("--with-row-id", args->with_row_id, "Show each row's id");
+  sub->add_option("--recall", args->recall, "Share of the true nearest rows to find, above 0 to 1; kept by measurement (1 = exact)")
+      ->capture_default_str();
+  sub->add_flag("--exact", args->exact, "Search without the index");
+  sub->add_option("--nprobes", args->nprobes, "Scan so many lists of the index instead of keeping a recall");
+  sub->add_option("--refine", args->refine, "Exact distances for at most this many times k candidates");
   sub->add_flag("--explain", args->explain, "Say what the search did: rounds, requests, bytes, time");
   sub->footer(R"(
 Examples:
@@ -111,6 +117,49 @@ Examples:
   firn search docs --like "id = 42" --metric cosine --explain
 )");
   sub->callback([args, &command] { command = *args; });
+}
+
+void AddIndex(CLI::App& app, Command& command) {
+  auto* sub = app.add_subcommand("index", "Build, list or drop indexes; a search uses them at once");
+  auto args = std::make_shared<IndexCommand>();
+  sub->add_option("table", args->table, "Name of the table")->required();
+  sub->add_option("column", args->column, "The column (default: the only vector column)");
+  sub->add_option("--kind", args->kind, "What to build: vector")->check(CLI::IsMember({"vector"}))->capture_default_str();
+  sub->add_option("--name", args->name, "Name of the index (default: COLUMN_idx)");
+  sub->add_option("--metric", args->metric, "l2, cosine or dot (default: that of the index it replaces, else l2)");
+  sub->add_option("--rows-per-list", args->rows_per_list, "Average length of a list (default: about the square root of the rows)");
+  sub->add_flag("--missing", args->only_missing, "Index only rows that came since, and keep what there is");
+  sub->add_option("--memory", args->memory, "Memory to build in (default: 1GiB)")->type_name("BYTES");
+  sub->add_option("--scratch", args->scratch, "Folder for what exceeds it (default: TMPDIR, else /tmp)")->type_name("FOLDER");
+  auto* list = sub->add_flag("--list", args->list, "List the table's indexes instead");
+  sub->add_flag("--drop", args->drop, "Drop the index --name instead")->excludes(list);
+  sub->footer(R"(
+Examples:
+  firn index docs
+  firn index docs vector --metric cosine
+  firn index docs --missing
+  firn index docs --list
+  firn index docs --drop --name vector_idx
+)");
+  sub->callback([args, &command] { command = *args; });
+
+  auto* recall = app.add_subcommand("recall", "Compare promised with true recall, by searching both ways");
+  auto recall_args = std::make_shared<RecallCommand>();
+  recall->add_option("table", recall_args->table, "Name of the table")->required();
+  recall->add_option("column", recall_args->column, "The vector column (default: the only one)");
+  recall->add_option("--metric", recall_args->metric, "l2, cosine or dot (default: that of the index)");
+  recall->add_option("--recall", recall_args->promises, "Promises to check (default: 0.9,0.95,0.99)")->delimiter(',');
+  recall->add_option("--where", recall_args->where, "Filter of every search")->type_name("FILTER");
+  recall->add_option("--queries", recall_args->queries, "How many rows of the table to search for")->capture_default_str();
+  recall->add_option("--vectors", recall_args->vectors, "Search for the vectors of this .npy file instead")->type_name("FILE");
+  recall->add_option("-k,--limit", recall_args->k, "How many neighbours")->capture_default_str();
+  recall->footer(R"(
+Examples:
+  firn recall docs
+  firn recall docs --where "lang = 'en'" --recall 0.95
+  firn recall docs --vectors queries.npy -k 100
+)");
+  recall->callback([recall_args, &command] { command = *recall_args; });
 }
 
 void AddRows(CLI::App& app, Command& command) {
@@ -245,6 +294,7 @@ std::variant<Arguments, Printout> ParseArguments(int argc, const char* const* ar
   AddCommon(app, arguments.common);
   AddLoad(app, arguments.command);
   AddSearch(app, arguments.command);
+  AddIndex(app, arguments.command);
   AddRows(app, arguments.command);
   AddCreate(app, arguments.command);
   AddSmall(app, arguments.command);

@@ -62,6 +62,33 @@ struct SearchCommand {
   std::optional<std::uint64_t> version;
   bool with_row_id = false;
   bool explain = false;
+  float recall = 0.95F;
+  bool exact = false;
+  std::optional<std::uint32_t> nprobes;
+  std::optional<std::uint32_t> refine;
+};
+struct IndexCommand {
+  std::string table;
+  std::string column;  // "" = the only vector column
+  std::string name;
+  std::string kind = "vector";
+  std::string metric;
+  std::size_t rows_per_list = 0;
+  bool only_missing = false;
+  bool drop = false;
+  bool list = false;
+  std::string memory;   // "1GiB"
+  std::string scratch;  // "" = TMPDIR, else /tmp
+};
+struct RecallCommand {
+  std::string table;
+  std::string column;
+  std::string metric;
+  std::string where;
+  std::vector<float> promises;
+  std::size_t queries = 200;
+  std::string vectors;  // a .npy or NDJSON file of queries
+  std::size_t k = 10;
 };
 struct RowsCommand {
   std::string table;
@@ -98,7 +125,7 @@ struct KeysCommand {
 };
 struct VersionCommand {};
 
-using Command = std::variant<CreateCommand, LoadCommand, SearchCommand, RowsCommand, TablesCommand, ShowCommand,
+using Command = std::variant<CreateCommand, LoadCommand, SearchCommand, IndexCommand, RecallCommand, RowsCommand, TablesCommand, ShowCommand,
                              DropCommand, DoctorCommand, ServeCommand, KeysCommand, VersionCommand>;
 
 struct Arguments {

@@ -43,7 +43,7 @@ std::string Bash(const std::vector<CompletionCommand>& commands) {
   script += R"BASH(  esac
   if [[ -n $command && $word != -* && $((i + 1)) -eq $COMP_CWORD ]]; then
     case $command in
-      load|search|rows|create|show|drop) COMPREPLY=($(compgen -W "$(firn tables 2>/dev/null)" -- "$word")); return ;;
+      load|search|index|recall|rows|create|show|drop) COMPREPLY=($(compgen -W "$(firn tables 2>/dev/null)" -- "$word")); return ;;
     esac
   fi
   if [[ -n $command && $word != -* ]]; then COMPREPLY=($(compgen -f -- "$word")); return; fi
@@ -65,7 +65,7 @@ std::string Fish(const std::vector<CompletionCommand>& commands) {
       script += "complete -c firn" + where + " -l " + option.substr(2) + " -r\n";
   }
   script +=
-      "complete -c firn -n '__fish_seen_subcommand_from load search rows show drop' -a '(firn tables 2>/dev/null)'\n";
+      "complete -c firn -n '__fish_seen_subcommand_from load search index recall rows show drop' -a '(firn tables 2>/dev/null)'\n";
   script += "complete -c firn -n '__fish_seen_subcommand_from load create' -F\n";
   return script;
 }

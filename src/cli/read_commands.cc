@@ -84,7 +84,12 @@ Result<std::vector<float>> VectorLike(const table::Snapshot& snapshot, const std
 void PrintExplain(const query::Explain& explain) {
   std::string text = "plan     " + explain.plan + "\n";
   text += "version  " + std::to_string(explain.version) + "\n";
-  text += "scanned  " + WithCommas(explain.rows_scanned) + " rows\n";
+  text += "scanned  ";
+  if (explain.lists > 0) {
+    text += WithCommas(explain.lists) + " lists, " + WithCommas(explain.rows_estimated) + " rows by 1 bit, " + WithCommas(explain.rows_refined) +
+            " by 5 bits, ";
+  }
+  text += WithCommas(explain.rows_scanned) + " rows exactly\n";
   text += "store    " + WithCommas(explain.rounds) + " rounds, " + WithCommas(explain.requests) + " requests, " +
           HumanBytes(explain.bytes_read) + " read\n";
   text += "time     " + HumanMillis(explain.total_ms) + "  (open " + HumanMillis(explain.open_ms) + ", search " +
@@ -106,6 +111,9 @@ std::string ExplainJson(const query::Explain& explain) {
   add("version", std::to_string(explain.version));
   add("fragments", std::to_string(explain.fragments));
   add("rows_scanned", std::to_string(explain.rows_scanned));
+  add("lists", std::to_string(explain.lists));
+  add("rows_estimated", std::to_string(explain.rows_estimated));
+  add("rows_refined", std::to_string(explain.rows_refined));
   add("rounds", std::to_string(explain.rounds));
   add("requests", std::to_string(explain.requests));
   add("bytes_read", std::to_string(explain.bytes_read));
@@ -247,6 +255,10 @@ Status RunSearch(Session& session, const SearchCommand& command) {
   request.distance_below = command.max_distance;
   request.columns = ColumnsOf(command.columns);
   request.with_row_address = command.with_row_id;
+  request.recall = command.recall;
+  request.exact = command.exact;
+  request.nprobes = command.nprobes;
+  request.refine = command.refine;
   if (!command.metric.empty()) {
     FIRN_TRY(request.metric, simd::ParseMetric(command.metric));
   }
@@ -271,6 +283,7 @@ Status RunSearch(Session& session, const SearchCommand& command) {
     Print(text + "}\n");
     return {};
   }
+  for (const std::string& warning : result.explain.warnings) std::fprintf(stderr, "firn: %s\n", warning.c_str());
   if (result.rows.rows == 0) {
     Print("no row matches\n");
   } else {

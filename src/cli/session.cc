@@ -44,6 +44,8 @@ struct RunCommand {
   Status operator()(const CreateCommand& command) const { return RunCreate(session, command); }
   Status operator()(const LoadCommand& command) const { return RunLoad(session, command); }
   Status operator()(const SearchCommand& command) const { return RunSearch(session, command); }
+  Status operator()(const IndexCommand& command) const { return RunIndex(session, command); }
+  Status operator()(const RecallCommand& command) const { return RunRecall(session, command); }
   Status operator()(const RowsCommand& command) const { return RunRows(session, command); }
   Status operator()(const TablesCommand& command) const { return RunTables(session, command); }
   Status operator()(const ShowCommand& command) const { return RunShow(session, command); }

@@ -41,6 +41,8 @@ class Session {
 Status RunCreate(Session& session, const CreateCommand& command);
 Status RunLoad(Session& session, const LoadCommand& command);
 Status RunSearch(Session& session, const SearchCommand& command);
+Status RunIndex(Session& session, const IndexCommand& command);
+Status RunRecall(Session& session, const RecallCommand& command);
 Status RunRows(Session& session, const RowsCommand& command);
 Status RunTables(Session& session, const TablesCommand& command);
 Status RunShow(Session& session, const ShowCommand& command);

@@ -2,6 +2,10 @@
 
 #include <algorithm>
 #include <atomic>
+#include <map>
+#include <mutex>
+
+#include "table/index_catalog.h"
 
 namespace firn::engine {
 
@@ -13,6 +17,18 @@ struct Engine::Parts {
   TaskPool pool;
   lance::FileMetadataCache metadata_cache;
   std::optional<table::Database> database;
+
+  struct KeptTable {
+    std::shared_ptr<query::OpenTable> table;
+    std::uint64_t used = 0;
+  };
+  std::mutex tables_mutex;
+  std::map<std::string, KeptTable, std::less<>> tables;
+  std::uint64_t uses = 0;
+
+  query::Residency Residency() const {
+    return {.mapped = !config.database.starts_with("s3://"), .bytes = config.resident_bytes};
+  }
 
   Parts(Config c, World w)
       : config(std::move(c)), world(std::move(w)), pool(config.threads), metadata_cache(config.metadata_cache_bytes) {}
@@ -103,9 +119,9 @@ Result<query::SearchResult> Engine::Search(std::string_view name, std::optional<
   const Clock& clock = parts_->world.clock;
   const store::StoreCounts before = Counts();
   const SteadyTime begin = clock.Now();
-  FIRN_TRY(const table::SnapshotPtr snapshot, Snapshot(name, version, deadline));
+  FIRN_TRY(const std::shared_ptr<query::OpenTable> table, OpenTable(name, version, deadline));
   const SteadyTime opened = clock.Now();
-  FIRN_TRY(query::SearchResult result, query::Search(*snapshot, request, deadline));
+  FIRN_TRY(query::SearchResult result, query::Search(*table, request, deadline));
   const SteadyTime end = clock.Now();
   const store::StoreCounts spent = Counts() - before;
   using Millis = std::chrono::duration<double, std::milli>;
@@ -115,6 +131,95 @@ Result<query::SearchResult> Engine::Search(std::string_view name, std::optional<
   result.explain.requests = spent.requests();
   result.explain.bytes_read = spent.bytes_read();
   return result;
+}
+
+Result<std::shared_ptr<query::OpenTable>> Engine::OpenTable(std::string_view name, std::optional<std::uint64_t> version,
+                                                            const Deadline& deadline) {
+  FIRN_TRY(const table::SnapshotPtr snapshot, Snapshot(name, version, deadline));
+  Result<index::Catalog> catalog = table::ReadCatalog(*parts_->store, snapshot->root(), deadline);
+  if (!catalog) {
+    const ErrorKind kind = catalog.error().kind;
+    if (kind != ErrorKind::kDataCorruption && kind != ErrorKind::kUnsupported && kind != ErrorKind::kNotFound) return std::move(catalog).error();
+    parts_->world.log.Warn("indexes not used", {{"table", name}, {"error", catalog.error().message}});
+    catalog = index::Catalog{};
+  }
+  const auto same = [&](const query::OpenTable& kept) {
+    return kept.catalog().number == catalog->number && kept.snapshot().version() == snapshot->version() &&
+           kept.snapshot().manifest().object.chars() == snapshot->manifest().object.chars();
+  };
+  const std::lock_guard lock(parts_->tables_mutex);
+  const auto found = parts_->tables.find(name);
+  if (found != parts_->tables.end() && same(*found->second.table)) {
+    found->second.used = ++parts_->uses;
+    return found->second.table;
+  }
+  auto table = std::make_shared<query::OpenTable>(snapshot, *std::move(catalog), parts_->Residency());
+  if (version) return table;
+  parts_->tables.insert_or_assign(std::string(name), Parts::KeptTable{table, ++parts_->uses});
+  if (parts_->tables.size() > parts_->config.open_tables) {
+    parts_->tables.erase(std::ranges::min_element(parts_->tables, {}, [](const auto& each) { return each.second.used; }));
+  }
+  return table;
+}
+
+Result<index::SegmentEntry> Engine::BuildIndex(std::string_view name, const maintain::BuildOptions& options,
+                                               const maintain::BuildProgress& progress, const Deadline& deadline) {
+  FIRN_TRY(const table::SnapshotPtr snapshot, Snapshot(name, std::nullopt, deadline));
+  return maintain::BuildVectorIndex(snapshot, options, progress, deadline);
+}
+
+Result<std::vector<IndexDescription>> Engine::Indexes(std::string_view name, const Deadline& deadline) {
+  FIRN_TRY(const table::SnapshotPtr snapshot, Snapshot(name, std::nullopt, deadline));
+  FIRN_TRY(const index::Catalog catalog, table::ReadCatalog(*parts_->store, snapshot->root(), deadline));
+  std::map<std::string, IndexDescription> described;
+  std::map<std::string, std::uint64_t> covered;
+  for (const index::SegmentEntry& entry : catalog.segments) {
+    IndexDescription& each = described[entry.name];
+    each.name = entry.name;
+    each.column = entry.column;
+    each.metric = entry.metric;
+    each.dim = entry.dim;
+    each.segments++;
+    each.lists += entry.lists;
+    each.bytes += entry.object_bytes;
+    each.build_s += entry.build_s;
+    each.created = std::max(each.created, entry.created);
+    if (!entry.calibrations.empty()) each.promises = std::max(each.promises, entry.calibrations.back().recall);
+    for (const index::SegmentFragment& fragment : entry.fragments) {
+      if (table::StillCovers(fragment, snapshot->manifest(), entry.field_id)) covered[entry.name] += snapshot->manifest().FindFragment(fragment.id)->LiveRows();
+    }
+  }
+  std::vector<IndexDescription> all;
+  for (auto& [key, each] : described) {
+    each.rows = covered[key];
+    each.rows_missing = snapshot->LiveRows() - std::min(each.rows, snapshot->LiveRows());
+    all.push_back(std::move(each));
+  }
+  return all;
+}
+
+Status Engine::DropIndex(std::string_view name, std::string_view index, const Deadline& deadline) {
+  FIRN_TRY(const table::SnapshotPtr snapshot, Snapshot(name, std::nullopt, deadline));
+  FIRN_CHECK(table::EditCatalog(
+      *parts_->store, snapshot->root(),
+      [&](index::Catalog& catalog) -> Status {
+        std::string names;
+        for (const index::SegmentEntry& entry : catalog.segments) {
+          if (!names.contains(entry.name)) names += (names.empty() ? "" : ", ") + entry.name;
+        }
+        const std::size_t removed = std::erase_if(catalog.segments, [&](const index::SegmentEntry& entry) { return entry.name == index; });
+        if (removed > 0) return {};
+        return NotFound("table " + std::string(name) + " has no index \"" + std::string(index) + "\"",
+                        names.empty() ? "It has none; `firn index TABLE` builds one" : "Its indexes are: " + names);
+      },
+      deadline));
+  return {};
+}
+
+Result<maintain::RecallReport> Engine::MeasureRecall(std::string_view name, const maintain::RecallOptions& options,
+                                                     const Deadline& deadline) {
+  FIRN_TRY(const std::shared_ptr<query::OpenTable> table, OpenTable(name, std::nullopt, deadline));
+  return maintain::MeasureRecall(*table, options, deadline);
 }
 
 Result<store::DoctorReport> Engine::Doctor(const Deadline& deadline) {

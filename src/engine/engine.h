@@ -13,6 +13,8 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "base/task_pool.h"
+#include "maintain/build_index.h"
+#include "maintain/measure_recall.h"
 #include "query/search.h"
 #include "store/counting.h"
 #include "store/doctor.h"
@@ -27,6 +29,8 @@ struct Config {
   table::WriteOptions write;
   std::size_t threads = 0;  // 0 = one per core
   std::size_t metadata_cache_bytes = 64U << 20;
+  std::size_t open_tables = 64;                     // kept between searches, with their indexes
+  std::uint64_t resident_bytes = 1ULL << 30;        // of index and vectors per table, where the store is far
 };
 
 /// The outside world; all of it outlives the engine.
@@ -48,6 +52,21 @@ struct TableDescription {
   WallTime modified{};
   arrow::SchemaPtr schema;
   std::string location;  // "s3://bucket/prefix/docs.lance"
+};
+
+struct IndexDescription {
+  std::string name;
+  std::string column;
+  simd::Metric metric = simd::Metric::kL2;
+  std::uint32_t dim = 0;
+  std::size_t segments = 0;
+  std::uint64_t lists = 0;
+  std::uint64_t rows = 0;            // indexed and still there
+  std::uint64_t rows_missing = 0;    // of the table, in fragments without it: searched exactly
+  std::uint64_t bytes = 0;           // of its objects
+  double build_s = 0;
+  WallTime created{};                // of the newest segment
+  float promises = 0;                // the highest recall that was measured
 };
 
 /// Thread-safe. Error kinds are those of table.h, search.h and object_store.h.
@@ -81,6 +100,17 @@ class Engine {
                                   const Deadline& deadline);
   Result<query::SearchResult> Search(std::string_view name, std::optional<std::uint64_t> version,
                                      const query::SearchRequest& request, const Deadline& deadline);
+
+  Result<index::SegmentEntry> BuildIndex(std::string_view name, const maintain::BuildOptions& options,
+                                         const maintain::BuildProgress& progress, const Deadline& deadline);
+  Result<std::vector<IndexDescription>> Indexes(std::string_view name, const Deadline& deadline);
+  /// NotFound names the indexes that there are. Objects stay for readers under way, until maintenance.
+  Status DropIndex(std::string_view name, std::string_view index, const Deadline& deadline);
+  Result<maintain::RecallReport> MeasureRecall(std::string_view name, const maintain::RecallOptions& options,
+                                               const Deadline& deadline);
+  /// The newest version (or a pinned one) with its indexes; kept between calls while it is the newest.
+  Result<std::shared_ptr<query::OpenTable>> OpenTable(std::string_view name, std::optional<std::uint64_t> version,
+                                                      const Deadline& deadline);
 
   /// What `firn doctor` shows.
   Result<store::DoctorReport> Doctor(const Deadline& deadline);

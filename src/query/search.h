@@ -8,7 +8,7 @@
 
 #include "arrow/array.h"
 #include "simd/distance.h"
-#include "table/table.h"
+#include "query/open_table.h"
 
 namespace firn::query {
 
@@ -26,14 +26,28 @@ struct SearchRequest {
   std::optional<float> distance_below;              // upper bound, exclusive
   std::optional<std::vector<std::string>> columns;  // unset = all; "_distance" is always added, last
   bool with_row_address = false;                    // adds "_rowid" before "_distance"
+
+  // Effort, where an index is used. The default is a promise, kept by what was measured when the index was built.
+  float recall = 0.95F;                    // of the true nearest rows, the share that is found on average; 1 = exact
+  bool exact = false;                      // without the index
+  std::optional<std::uint32_t> nprobes{};  // lists of each segment instead, whatever recall that gives
+  std::optional<std::uint32_t> refine{};   // exact distances for at most this many times k candidates
 };
+
+/// What a column's vectors are made of; empty when it holds no vectors.
+std::optional<simd::Element> ElementOf(const arrow::Type& type);
 
 /// What a query cost, planned against spent.
 struct Explain {
   std::uint64_t version = 0;
   std::uint64_t fragments = 0;
-  std::uint64_t rows_scanned = 0;   // rows whose distance was computed
-  std::uint64_t rows_matching = 0;  // rows that passed the filter
+  std::uint64_t rows_scanned = 0;   // rows whose exact distance was computed
+  std::uint64_t rows_matching = 0;  // of them, rows that passed the filter
+  std::uint64_t lists = 0;          // of the index, scanned
+  std::uint64_t rows_estimated = 0;  // by one bit a dimension
+  std::uint64_t rows_refined = 0;    // by the supplement
+  std::uint64_t candidates = 0;      // whose vectors were read
+  std::vector<std::string> warnings;
   std::string plan;                 // one line: "exact l2 over 100000 rows in 1 fragment, prefilter (...)"
   double open_ms = 0, search_ms = 0, fetch_ms = 0;
   // Filled by the engine from its counting store:
@@ -46,7 +60,8 @@ struct SearchResult {
   Explain explain;
 };
 
-/// InvalidArgument: unknown column, wrong dimension, k = 0 or beyond kMaxK, non-finite query, filter errors.
-Result<SearchResult> Search(const table::Snapshot& snapshot, const SearchRequest& request, const Deadline& deadline);
+/// InvalidArgument: unknown column, wrong dimension, k = 0 or beyond kMaxK, recall not in (0, 1], non-finite query, filter errors. An index that
+/// is corrupt or missing costs time and gives a warning, never an error or a wrong row.
+Result<SearchResult> Search(OpenTable& table, const SearchRequest& request, const Deadline& deadline);
 
 }  // namespace firn::query

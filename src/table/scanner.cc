@@ -64,10 +64,10 @@ Status Scanner::ForEachWindow(std::span<const std::string> columns, std::uint64_
     wanted = std::min(most_rows, wanted * 8);
     return more;
   };
-  for (const lance::Fragment& fragment : snapshot_.manifest().fragments) {
-    for (std::uint64_t row = 0; row < fragment.physical_rows;) {
-      const std::uint64_t rows = std::min(fragment.physical_rows - row, wanted - window_rows);
-      window.push_back({&fragment, lance::RowSelection::Rows(row, row + rows)});
+  for (const lance::Fragment* fragment : fragments_) {
+    for (std::uint64_t row = 0; row < fragment->physical_rows;) {
+      const std::uint64_t rows = std::min(fragment->physical_rows - row, wanted - window_rows);
+      window.push_back({fragment, lance::RowSelection::Rows(row, row + rows)});
       row += rows;
       window_rows += rows;
       if (window_rows < wanted) continue;
@@ -80,7 +80,7 @@ Status Scanner::ForEachWindow(std::span<const std::string> columns, std::uint64_
 }
 
 Result<std::vector<Scanner::Matches>> Scanner::Match(Window window, const filter::Predicate* predicate) const {
-  FIRN_TRY(const auto* deletions, Deletions());
+  FIRN_TRY(const auto* deletions, snapshot_.Deletions(deadline_));
   std::vector<std::vector<arrow::RecordBatch>> inputs;
   if (predicate != nullptr) {
     FIRN_TRY(inputs, Read(window, predicate->columns()));
@@ -118,23 +118,6 @@ Result<std::vector<std::vector<arrow::RecordBatch>>> Scanner::Read(Window window
   const lance::ReadContext context{world().store, snapshot_.root_, snapshot_.manifest_.schema, world().metadata_cache,
                                    &world().pool};
   return lance::ReadFragments(context, window, columns, deadline_);
-}
-
-Result<const std::map<std::uint64_t, lance::DeletionVector>*> Scanner::Deletions() const {
-  Snapshot::Lazy& lazy = *snapshot_.lazy_;
-  const std::lock_guard lock(lazy.mutex);
-  if (!lazy.deletions) {
-    std::vector<const lance::Fragment*> fragments;
-    for (const lance::Fragment& fragment : snapshot_.manifest_.fragments) {
-      if (fragment.deletion) fragments.push_back(&fragment);
-    }
-    if (fragments.empty()) {
-      lazy.deletions.emplace();
-    } else {
-      FIRN_TRY(lazy.deletions, lance::ReadDeletionVectors(world().store, snapshot_.root_, fragments, deadline_));
-    }
-  }
-  return &*lazy.deletions;
 }
 
 std::uint64_t Scanner::RowBytes(std::span<const std::string> columns) const {

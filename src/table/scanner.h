@@ -23,7 +23,12 @@ struct Snapshot::Lazy {
 
 class Scanner {
  public:
-  Scanner(const Snapshot& snapshot, const Deadline& deadline) : snapshot_(snapshot), deadline_(deadline) {}
+  Scanner(const Snapshot& snapshot, const Deadline& deadline) : snapshot_(snapshot), deadline_(deadline) {
+    for (const lance::Fragment& fragment : snapshot.manifest().fragments) fragments_.push_back(&fragment);
+  }
+  /// Of some fragments only.
+  Scanner(const Snapshot& snapshot, std::vector<const lance::Fragment*> fragments, const Deadline& deadline)
+      : snapshot_(snapshot), fragments_(std::move(fragments)), deadline_(deadline) {}
 
   using Window = std::span<const lance::FragmentRead>;  // each read is one range of one fragment
   /// Returns false to stop.
@@ -44,10 +49,10 @@ class Scanner {
   std::uint64_t RowBytes(std::span<const std::string> columns) const;
 
  private:
-  Result<const std::map<std::uint64_t, lance::DeletionVector>*> Deletions() const;
   const Environment& world() const { return snapshot_.environment_; }
 
   const Snapshot& snapshot_;
+  std::vector<const lance::Fragment*> fragments_;
   const Deadline& deadline_;
 };
 

@@ -246,9 +246,27 @@ Result<arrow::RecordBatch> Snapshot::Take(std::span<const lance::RowAddress> add
   return Finish(std::move(rows), schema, with_row_address, {addresses.begin(), addresses.end()});
 }
 
-Status Snapshot::ScanPieces(const filter::Predicate* predicate, std::span<const std::string> columns,
-                            const PieceSink& sink, const Deadline& deadline) const {
-  const Scanner scanner(*this, deadline);
+Result<const std::map<std::uint64_t, lance::DeletionVector>*> Snapshot::Deletions(const Deadline& deadline) const {
+  const std::lock_guard lock(lazy_->mutex);
+  if (!lazy_->deletions) {
+    std::vector<const lance::Fragment*> fragments;
+    for (const lance::Fragment& fragment : manifest_.fragments) {
+      if (fragment.deletion) fragments.push_back(&fragment);
+    }
+    if (fragments.empty()) {
+      lazy_->deletions.emplace();
+    } else {
+      FIRN_TRY(lazy_->deletions, lance::ReadDeletionVectors(environment_.store, root_, fragments, deadline));
+    }
+  }
+  return &*lazy_->deletions;
+}
+
+Status Snapshot::ScanPieces(const PieceRequest& request, const PieceSink& sink, const Deadline& deadline) const {
+  const Scanner scanner =
+      request.fragments ? Scanner(*this, *request.fragments, deadline) : Scanner(*this, deadline);
+  const std::vector<std::string>& columns = request.columns;
+  const filter::Predicate* predicate = request.predicate;
   const std::uint64_t row_bytes = scanner.RowBytes(columns);
   return scanner.ForEachWindow(columns, 0, [&](Scanner::Window window) -> Result<bool> {
     FIRN_TRY(auto matches, scanner.Match(window, predicate));

@@ -67,6 +67,7 @@ class Snapshot {
            arrow::SchemaPtr schema);
 
   const std::string& name() const { return name_; }
+  const std::string& root() const { return root_; }  // "docs.lance", in the store
   std::uint64_t version() const { return manifest_.version; }
   const lance::Manifest& manifest() const { return manifest_; }
   const arrow::SchemaPtr& schema() const { return schema_; }
@@ -106,11 +107,18 @@ class Snapshot {
     }
   };
   using PieceSink = std::function<Status(const Piece&)>;
-  /// All live rows (for which `predicate` is TRUE, when given) in pieces, as they come from the store: vectors without
+  struct PieceRequest {
+    std::vector<std::string> columns = {};
+    const filter::Predicate* predicate = nullptr;
+    std::optional<std::vector<const lance::Fragment*>> fragments = {};  // of this snapshot, in its order; unset = all
+  };
+  /// All live rows (for which the predicate is TRUE, when given) in pieces, as they come from the store: vectors without
   /// a copy where pages allow. Pieces come in no order and from several threads at once; memory is bounded by a window
   /// of 256 MiB.
-  Status ScanPieces(const filter::Predicate* predicate, std::span<const std::string> columns, const PieceSink& sink,
-                    const Deadline& deadline) const;
+  Status ScanPieces(const PieceRequest& request, const PieceSink& sink, const Deadline& deadline) const;
+
+  /// Deletion vectors by fragment id: one round, the first time. Valid while the snapshot lives.
+  Result<const std::map<std::uint64_t, lance::DeletionVector>*> Deletions(const Deadline& deadline) const;
 
  private:
   friend class Scanner;

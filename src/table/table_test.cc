@@ -134,7 +134,7 @@ TEST_F(TableTest, PiecesCoverExactlyTheMatchingRows) {
     std::vector<std::int64_t> seen;
     const std::vector<std::string> columns = {"id"};
     ASSERT_TRUE(snapshot->ScanPieces(
-        &predicate, columns,
+        {.columns = columns, .predicate = &predicate},
         [&](const Snapshot::Piece& piece) -> Status {
           const std::lock_guard lock(mutex);
           const auto ids = piece.batch.columns[0].Values<std::int64_t>();
@@ -172,7 +172,7 @@ TEST_F(TableTest, FarApartRowsAreReadAloneAndKeepTheirOffsets) {
   std::mutex mutex;
   std::map<std::uint64_t, std::string> seen;
   ASSERT_TRUE(snapshot->ScanPieces(
-      &predicate, columns,
+      {.columns = columns, .predicate = &predicate},
       [&](const Snapshot::Piece& piece) -> Status {
         const std::lock_guard lock(mutex);
         EXPECT_TRUE(piece.every_row) << "only the matching rows were read";

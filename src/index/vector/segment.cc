@@ -83,20 +83,30 @@ store::ReadRequest VectorSegment::SupplementRequest(std::size_t list) const {
 
 // ---- loading -----------------------------------------------------------------------------------------------------------
 
-Result<LoadedLists> VectorSegment::LoadAll(store::ObjectStore& store, const Deadline& deadline) const {
-  FIRN_TRY(store::ReadResult object, store::Read(store, store::ReadRequest::Whole(key_), deadline));
-  if (object.bytes.size() != object_bytes()) return Corrupt(key_, "its size is not what its footer says");
+Result<LoadedLists> VectorSegment::Map(Buffer object) const {
+  if (object.size() != object_bytes()) return Corrupt(key_, "its size is not what its footer says");
   LoadedLists loaded;
   loaded.lists.resize(header_.lists.size());
-  const ByteSpan bytes = object.bytes.bytes();
+  loaded.checked = std::make_unique<std::atomic<bool>[]>(header_.lists.size());
+  const ByteSpan bytes = object.bytes();
   for (std::size_t i = 0; i < header_.lists.size(); i++) {
     loaded.lists[i] = {bytes.subspan(codes_at_[i], codes_at_[i + 1] - codes_at_[i]),
                        bytes.subspan(supplements_at_[i], supplements_at_[i + 1] - supplements_at_[i])};
-    if (Crc32c(loaded.lists[i].codes) != header_.lists[i].codes_crc || Crc32c(loaded.lists[i].supplement) != header_.lists[i].supplement_crc)
-      return Corrupt(key_, "the checksum of list " + std::to_string(i) + " does not match");
   }
-  loaded.buffers.push_back(std::move(object.bytes));
+  loaded.buffers.push_back(std::move(object));
   return loaded;
+}
+
+Status VectorSegment::CheckList(std::uint32_t list, const LoadedLists& loaded) const {
+  if (loaded.checked[list].load(std::memory_order_relaxed)) return {};
+  const ListEntry& entry = header_.lists[list];
+  const LoadedLists::List& bytes = loaded.lists[list];
+  if (bytes.codes.size() != header_.CodesBytes(entry) || bytes.supplement.size() != header_.SupplementBytes(entry) ||
+      Crc32c(bytes.codes) != entry.codes_crc || Crc32c(bytes.supplement) != entry.supplement_crc) {
+    return Corrupt(key_, "the checksum of list " + std::to_string(list) + " does not match");
+  }
+  loaded.checked[list].store(true, std::memory_order_relaxed);
+  return {};
 }
 
 std::vector<store::ReadRequest> VectorSegment::Requests(std::span<const std::uint32_t> lists) const {
@@ -112,19 +122,15 @@ Result<LoadedLists> VectorSegment::Accept(std::span<const std::uint32_t> lists,
                                           std::span<Result<store::ReadResult>> answers) const {
   LoadedLists loaded;
   loaded.lists.resize(header_.lists.size());
+  loaded.checked = std::make_unique<std::atomic<bool>[]>(header_.lists.size());
   for (std::size_t i = 0; i < answers.size(); i++) {
     if (!answers[i]) {
       // The object is shorter than its hot part says.
       if (answers[i].error().kind == ErrorKind::kInvalidArgument) return Corrupt(key_, "it is truncated");
       return std::move(answers[i]).error();
     }
-    const std::uint32_t list = lists[i / 2];
-    const ListEntry& entry = header_.lists[list];
-    const bool codes = i % 2 == 0;
-    const ByteSpan bytes = answers[i]->bytes.bytes();
-    if (Crc32c(bytes) != (codes ? entry.codes_crc : entry.supplement_crc))
-      return Corrupt(key_, "the checksum of list " + std::to_string(list) + " does not match");
-    (codes ? loaded.lists[list].codes : loaded.lists[list].supplement) = bytes;
+    LoadedLists::List& list = loaded.lists[lists[i / 2]];
+    (i % 2 == 0 ? list.codes : list.supplement) = answers[i]->bytes.bytes();
     loaded.buffers.push_back(std::move(answers[i]->bytes));
   }
   return loaded;
@@ -216,8 +222,8 @@ float VectorSegment::ListScore(const SegmentQuery& query, std::uint32_t list, fl
   return (mean - distance) * std::sqrt(static_cast<float>(header_.padded_dim)) / spread;
 }
 
-std::span<const Candidate> VectorSegment::Scan(SegmentQuery& query, const LoadedLists& loaded, const ScanOptions& options,
-                                               ScanCounts& counts) const {
+Result<std::span<const Candidate>> VectorSegment::Scan(SegmentQuery& query, const LoadedLists& loaded,
+                                                       const ScanOptions& options, ScanCounts& counts) const {
   constexpr std::size_t kFirstSorted = 24;
   query.found_.clear();
   query.best_.clear();
@@ -225,9 +231,16 @@ std::span<const Candidate> VectorSegment::Scan(SegmentQuery& query, const Loaded
   for (std::size_t i = 0; i < most; i++) {
     if (i >= query.sorted_) SortProbes(query, std::max(kFirstSorted, 2 * i));
     const std::uint32_t list = query.probes_[i].list;
-    if (query.best_.size() == options.k && ListScore(query, list, query.best_.front()) > options.stop) break;
+    if (query.best_.size() == options.k) {
+      const float score = ListScore(query, list, query.best_.front());
+      if (score > options.stop) break;
+      if (options.scores != nullptr) options.scores->push_back(score);
+    } else if (options.scores != nullptr) {
+      options.scores->push_back(std::numeric_limits<float>::lowest());
+    }
     const LoadedLists::List& bytes = loaded.lists[list];
     if (bytes.codes.empty()) continue;
+    FIRN_CHECK(CheckList(list, loaded));
     ScanList(query, list, bytes, options, counts);
     counts.lists++;
   }
@@ -242,7 +255,7 @@ std::span<const Candidate> VectorSegment::Scan(SegmentQuery& query, const Loaded
     candidate.distance = ToMetric(query, candidate.distance);
     candidate.error *= scale;
   }
-  return query.found_;
+  return std::span<const Candidate>(query.found_);
 }
 
 std::uint32_t VectorSegment::RowAt(std::uint32_t list, ByteSpan codes, std::size_t i) const {
@@ -274,7 +287,7 @@ void VectorSegment::ScanList(SegmentQuery& query, std::uint32_t list, const Load
     const std::uint8_t* block = bytes.codes.data() + first * stride;
     simd::ScanBlocks(block, stride, some, header_.groups(), query.table_.data(), query.sums_.data());
     for (std::size_t b = 0; b < some; b++, block += stride) {
-      const auto* factors = reinterpret_cast<const float*>(block + code_bytes);
+      const auto* factors = reinterpret_cast<const float*>(block + code_bytes);  // read unaligned
       const std::uint32_t* sums = query.sums_.data() + b * kBlockRows;
       const float bound = query.best_.size() == options.k ? query.best_.front() : std::numeric_limits<float>::infinity();
       const std::size_t count = simd::KeepBelow(sums, factors, factors + kBlockRows, factors + 2 * kBlockRows, query.table_scale_.step,

@@ -8,6 +8,7 @@
 //
 // Exact distances are the caller's: he has the table.
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -46,6 +47,7 @@ struct ScanOptions {
   float slack = 1.9F;
   std::size_t max_candidates = 1000;
   const RowMask* mask = nullptr;
+  std::vector<float>* scores = nullptr;  // given: the ListScore of each list just before its scan is added (calibration)
 };
 
 struct ScanCounts {
@@ -84,14 +86,15 @@ class SegmentQuery {
   std::vector<float> best_;  // the k smallest refined estimates, largest on top
 };
 
-/// The bytes of lists that were loaded; empty where not.
+/// The bytes of lists that were loaded; empty where not. Each list is compared with its checksum before its first use.
 struct LoadedLists {
   struct List {
     ByteSpan codes;
     ByteSpan supplement;
   };
-  std::vector<List> lists;       // one for each of the segment's
-  std::vector<Buffer> buffers;   // what they point into
+  std::vector<List> lists;      // one for each of the segment's
+  std::vector<Buffer> buffers;  // what they point into
+  mutable std::unique_ptr<std::atomic<bool>[]> checked;
 };
 
 /// Immutable and thread-safe.
@@ -115,9 +118,9 @@ class VectorSegment {
   store::ReadRequest CodesRequest(std::size_t list) const;
   store::ReadRequest SupplementRequest(std::size_t list) const;
 
-  /// All lists, from one read of the object (a mapping, on a folder). Checks every checksum: DataCorruption.
-  Result<LoadedLists> LoadAll(store::ObjectStore& store, const Deadline& deadline) const;
-  /// The requests for some lists (two for each), and what their answers hold. Checks their checksums.
+  /// All lists, from the whole object (a mapping, on a folder). DataCorruption: it has another size.
+  Result<LoadedLists> Map(Buffer object) const;
+  /// The requests for some lists (two for each), and what their answers hold.
   std::vector<store::ReadRequest> Requests(std::span<const std::uint32_t> lists) const;
   Result<LoadedLists> Accept(std::span<const std::uint32_t> lists, std::span<Result<store::ReadResult>> answers) const;
 
@@ -126,8 +129,9 @@ class VectorSegment {
   /// The `count` nearest lists (fewer when there are fewer), best first.
   std::vector<std::uint32_t> Probes(SegmentQuery& query, std::size_t count) const;
   /// Scans lists in the query's order, of those that are loaded. Candidates, nearest first, are valid until the next call.
-  std::span<const Candidate> Scan(SegmentQuery& query, const LoadedLists& loaded, const ScanOptions& options,
-                                  ScanCounts& counts) const;
+  /// DataCorruption: a list's checksum does not match.
+  Result<std::span<const Candidate>> Scan(SegmentQuery& query, const LoadedLists& loaded, const ScanOptions& options,
+                                          ScanCounts& counts) const;
   /// How far, in standard deviations of its rows' distances, a list's rows must lie from their mean to come below `distance`, the estimate of the
   /// k-th nearest so far: for a row x = c + o, |x - q|^2 = |q - c|^2 + |o|^2 - 2 <q - c, o>, where the last term is near normal
   /// with deviation 2 |q - c| |o| / sqrt(d).
@@ -139,6 +143,7 @@ class VectorSegment {
  private:
   VectorSegment(std::string key, SegmentHeader header, const SegmentFooter& footer);
   void SortProbes(SegmentQuery& query, std::size_t count) const;
+  Status CheckList(std::uint32_t list, const LoadedLists& loaded) const;
   void ScanList(SegmentQuery& query, std::uint32_t list, const LoadedLists::List& bytes, const ScanOptions& options,
                 ScanCounts& counts) const;
   float ToMetric(const SegmentQuery& query, float distance2) const;

@@ -1,0 +1,134 @@
+#include "maintain/measure_recall.h"
+
+#include <algorithm>
+#include <mutex>
+
+#include "maintain/vector_rows.h"
+
+namespace firn::maintain {
+namespace {
+
+using table::Snapshot;
+
+struct Query {
+  std::vector<float> vector;
+  std::optional<std::uint64_t> own_row;  // its address
+};
+
+Result<std::string> ColumnOf(const Snapshot& snapshot, const std::string& asked) {
+  if (!asked.empty()) return asked;
+  for (const arrow::Field& field : snapshot.schema()->fields) {
+    if (query::ElementOf(*field.type)) return field.name;
+  }
+  return InvalidArgument("table " + snapshot.name() + " has no vector column");
+}
+
+/// Rows at random places.
+Result<std::vector<Query>> DrawQueries(const Snapshot& snapshot, const std::string& column, const RecallOptions& options, const Deadline& deadline) {
+  std::vector<Query> queries;
+  for (const std::vector<float>& vector : options.vectors) queries.push_back({vector, std::nullopt});
+  if (!queries.empty()) return queries;
+  const double share = std::min(1.0, 1.2 * static_cast<double>(options.queries) / static_cast<double>(std::max<std::uint64_t>(1, snapshot.LiveRows())));
+  std::mutex mutex;
+  std::map<std::uint64_t, Query> drawn;
+  FIRN_CHECK(snapshot.ScanPieces(
+      {.columns = {column}},
+      [&](const Snapshot::Piece& piece) -> Status {
+        Random random(options.seed ^ lance::MakeRowAddress(piece.fragment->id, piece.OffsetOf(0)) * 0x9E3779B97F4A7C15ULL);
+        std::vector<std::int64_t> chosen;
+        for (const std::int64_t row : PositionsOf(piece)) {
+          if (random.Unit() < share) chosen.push_back(row);
+        }
+        const FloatRows rows = ToFloats(piece, chosen);
+        const std::lock_guard lock(mutex);
+        for (std::size_t i = 0; i < rows.offsets.size(); i++) {
+          const auto vector = rows.matrix().Row(i);
+          const std::uint64_t address = lance::MakeRowAddress(piece.fragment->id, rows.offsets[i]);
+          drawn.emplace(address, Query{{vector.begin(), vector.end()}, address});
+        }
+        return {};
+      },
+      deadline));
+  const std::size_t step = std::max<std::size_t>(1, drawn.size() / std::max<std::size_t>(1, options.queries));
+  std::size_t i = 0;
+  for (auto& [address, query] : drawn) {
+    if (i++ % step == 0 && queries.size() < options.queries) queries.push_back(std::move(query));
+  }
+  if (queries.empty()) return InvalidArgument("table " + snapshot.name() + " has no rows to measure with");
+  return queries;
+}
+
+/// Distances of the k nearest, nearest first, without the query's own row.
+std::vector<float> Distances(const query::SearchResult& found, const Query& query, std::size_t k) {
+  const auto ids = found.rows.Column(table::kRowAddressColumn)->Values<std::uint64_t>();
+  const auto all = found.rows.Column(table::kDistanceColumn)->Values<float>();
+  std::vector<float> distances;
+  for (std::size_t i = 0; i < ids.size() && distances.size() < k; i++) {
+    if (ids[i] != query.own_row) distances.push_back(all[i]);
+  }
+  return distances;
+}
+
+double RecallOf(std::span<const float> found, std::span<const float> truth) {
+  if (truth.empty()) return 1;
+  const float bound = truth.back() + 1e-5F * std::abs(truth.back()) + 1e-7F;
+  const auto hits = std::ranges::count_if(found, [&](float distance) { return distance <= bound; });
+  return static_cast<double>(std::min<std::ptrdiff_t>(hits, static_cast<std::ptrdiff_t>(truth.size()))) / static_cast<double>(truth.size());
+}
+
+double Median(std::vector<double> values) {
+  if (values.empty()) return 0;
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::nth_element(values.begin(), middle, values.end());
+  return *middle;
+}
+
+}  // namespace
+
+Result<RecallReport> MeasureRecall(query::OpenTable& table, const RecallOptions& options, const Deadline& deadline) {
+  const Snapshot& snapshot = table.snapshot();
+  RecallReport report;
+  FIRN_TRY(report.column, ColumnOf(snapshot, options.column));
+  FIRN_TRY(const std::vector<Query> queries, DrawQueries(snapshot, report.column, options, deadline));
+  report.queries = queries.size();
+  report.k = options.k;
+
+  query::SearchRequest request;
+  request.vector_column = report.column;
+  request.metric = options.metric ? options.metric : table.IndexedMetric(report.column);
+  request.filter = options.filter;
+  request.with_row_address = true;
+  request.columns = std::vector<std::string>();
+  request.k = options.k + 1;
+  std::vector<std::vector<float>> truth;
+  std::vector<double> exact_ms;
+  request.exact = true;
+  for (const Query& query : queries) {
+    request.vector = query.vector;
+    FIRN_TRY(const query::SearchResult found, query::Search(table, request, deadline));
+    truth.push_back(Distances(found, query, options.k));
+    exact_ms.push_back(found.explain.search_ms);
+  }
+  request.exact = false;
+  for (const float promise : options.promises) {
+    RecallRow row{.promise = promise, .worst = 1, .exact_ms = Median(exact_ms)};
+    request.recall = promise;
+    std::vector<double> milliseconds;
+    for (std::size_t i = 0; i < queries.size(); i++) {
+      request.vector = queries[i].vector;
+      FIRN_TRY(const query::SearchResult found, query::Search(table, request, deadline));
+      const double recall = RecallOf(Distances(found, queries[i], options.k), truth[i]);
+      row.truth += recall / static_cast<double>(queries.size());
+      row.worst = std::min(row.worst, recall);
+      row.lists += static_cast<double>(found.explain.lists) / static_cast<double>(queries.size());
+      row.candidates += static_cast<double>(found.explain.rows_scanned) / static_cast<double>(queries.size());
+      milliseconds.push_back(found.explain.search_ms);
+      report.plan = found.explain.plan;
+    }
+    row.median_ms = Median(milliseconds);
+    report.rows.push_back(row);
+  }
+  return report;
+}
+
+}  // namespace firn::maintain

@@ -1,0 +1,150 @@
+#include "query/index_scan.h"
+
+#include <algorithm>
+#include <mutex>
+
+namespace firn::query {
+namespace {
+
+/// Lists that are not in memory, of all segments, in one round.
+Result<std::vector<std::shared_ptr<const index::LoadedLists>>> LoadLists(const OpenTable& table, const Plan& plan,
+                                                                         const SearchRequest& request,
+                                                                         std::vector<index::SegmentQuery>& queries,
+                                                                         const Deadline& deadline) {
+  const std::vector<OpenSegment>& segments = plan.index->segments;
+  std::vector<std::shared_ptr<const index::LoadedLists>> loaded(segments.size());
+  std::vector<std::vector<std::uint32_t>> lists(segments.size());
+  std::vector<store::ReadRequest> requests;
+  for (std::size_t i = 0; i < segments.size(); i++) {
+    loaded[i] = segments[i].lists;
+    if (loaded[i] || (plan.mask && plan.mask->matches[i] == 0)) continue;
+    lists[i] = segments[i].segment->Probes(queries[i], ListsFor(segments[i], request, plan, i));
+    std::ranges::move(segments[i].segment->Requests(lists[i]), std::back_inserter(requests));
+  }
+  if (requests.empty()) return loaded;
+  auto answers = table.snapshot().environment().store.ReadMany(requests, deadline);
+  if (answers.size() != requests.size()) return Internal("a store gave another number of answers than requests");
+  std::span rest(answers);
+  for (std::size_t i = 0; i < segments.size(); i++) {
+    if (loaded[i] || lists[i].empty()) continue;
+    FIRN_TRY(index::LoadedLists accepted, segments[i].segment->Accept(lists[i], rest.first(2 * lists[i].size())));
+    loaded[i] = std::make_shared<const index::LoadedLists>(std::move(accepted));
+    rest = rest.subspan(2 * lists[i].size());
+  }
+  return loaded;
+}
+
+class ExactDistance {
+ public:
+  ExactDistance(const Plan& plan, const SearchRequest& request) : plan_(plan), request_(request) {}
+  float operator()(const std::uint8_t* row) const {
+    float distance = 0;
+    simd::Distances(plan_.metric, plan_.element, request_.vector, row, 1, {&distance, 1});
+    return distance;
+  }
+  bool Wanted(float distance) const { return !request_.distance_below || distance < *request_.distance_below; }
+
+ private:
+  const Plan& plan_;
+  const SearchRequest& request_;
+};
+
+/// Offers the exact distance of every row, from vectors in memory.
+void ScoreResident(const Plan& plan, const SearchRequest& request, std::span<const lance::RowAddress> rows, simd::TopK& top) {
+  const ExactDistance exact(plan, request);
+  constexpr std::size_t kAhead = 8;
+  std::vector<const std::uint8_t*> places(rows.size());
+  for (std::size_t i = 0; i < rows.size(); i++) places[i] = plan.vectors->At(rows[i]);
+  const std::size_t lines = std::min<std::size_t>((plan.vectors->row_bytes() + 63) / 64, 16);
+  for (std::size_t i = 0; i < rows.size(); i++) {
+    if (i + kAhead < rows.size() && places[i + kAhead] != nullptr) {
+      for (std::size_t line = 0; line < lines; line++) __builtin_prefetch(places[i + kAhead] + 64 * line);
+    }
+    if (places[i] == nullptr) continue;
+    const float distance = exact(places[i]);
+    if (exact.Wanted(distance)) top.Offer(distance, rows[i]);
+  }
+}
+
+/// The same, from vectors that are read for it: one round.
+Status ScoreFetched(const OpenTable& table, const Plan& plan, const SearchRequest& request, std::span<const lance::RowAddress> rows,
+                    simd::TopK& top, const Deadline& deadline) {
+  const std::vector<std::string> columns = {plan.column};
+  FIRN_TRY(const arrow::RecordBatch batch, table.snapshot().Take(rows, columns, false, deadline));
+  const arrow::Array& vectors = batch.columns.front();
+  const auto* values = vectors.child(0).data().data.data();
+  const std::size_t row_bytes = static_cast<std::size_t>(vectors.type().list_size) * simd::SizeOf(plan.element);
+  const ExactDistance exact(plan, request);
+  for (std::size_t i = 0; i < rows.size(); i++) {
+    if (vectors.IsNull(static_cast<std::int64_t>(i))) continue;
+    const float distance = exact(values + i * row_bytes);
+    if (exact.Wanted(distance)) top.Offer(distance, rows[i]);
+  }
+  return {};
+}
+
+Result<std::vector<simd::Hit>> Score(const OpenTable& table, const Plan& plan, const SearchRequest& request,
+                                     std::span<const lance::RowAddress> rows, Explain& explain, const Deadline& deadline) {
+  simd::TopK top(plan.wanted);
+  if (plan.vectors) {
+    ScoreResident(plan, request, rows, top);
+  } else if (!rows.empty()) {
+    FIRN_CHECK(ScoreFetched(table, plan, request, rows, top, deadline));
+  }
+  explain.rows_scanned += rows.size();
+  return top.Take();
+}
+
+}  // namespace
+
+Result<std::vector<Estimate>> ScanLists(const OpenTable& table, const Plan& plan, const SearchRequest& request, Explain& explain,
+                                        const Deadline& deadline) {
+  const std::vector<OpenSegment>& segments = plan.index->segments;
+  std::vector<index::SegmentQuery> queries(segments.size());
+  for (std::size_t i = 0; i < segments.size(); i++) segments[i].segment->Prepare(request.vector, queries[i]);
+  FIRN_TRY(const auto loaded, LoadLists(table, plan, request, queries, deadline));
+
+  std::vector<Estimate> estimates;
+  std::mutex mutex;
+  const auto scan = [&](std::size_t i) -> Status {
+    if (!loaded[i]) return {};
+    FIRN_CHECK(deadline.Check("the search of " + table.snapshot().name()));
+    index::ScanCounts counts;
+    FIRN_TRY(const std::span<const index::Candidate> found,
+             segments[i].segment->Scan(queries[i], *loaded[i], EffortFor(segments[i], request, plan, i), counts));
+    const std::lock_guard lock(mutex);
+    for (const index::Candidate& candidate : found)
+      estimates.push_back({candidate.distance, candidate.error, segments[i].AddressOf(candidate.row)});
+    explain.lists += counts.lists;
+    explain.rows_estimated += counts.estimated;
+    explain.rows_refined += counts.refined;
+    return {};
+  };
+  if (segments.size() == 1) {
+    FIRN_CHECK(scan(0));
+  } else {
+    FIRN_CHECK(table.snapshot().environment().pool.ParallelFor(segments.size(), scan));
+  }
+  return estimates;
+}
+
+Result<std::vector<simd::Hit>> ScoreMatches(const OpenTable& table, const Plan& plan, const SearchRequest& request, Explain& explain,
+                                            const Deadline& deadline) {
+  return Score(table, plan, request, plan.mask->few, explain, deadline);
+}
+
+Result<std::vector<simd::Hit>> RankEstimates(const OpenTable& table, const Plan& plan, const SearchRequest& request,
+                                             std::vector<Estimate> estimates, Explain& explain, const Deadline& deadline) {
+  std::ranges::sort(estimates, [](const Estimate& a, const Estimate& b) { return a.distance < b.distance || (a.distance == b.distance && a.row < b.row); });
+  if (estimates.size() > plan.wanted) {
+    // The k-th estimate bounds what can still be among the k nearest.
+    const float bound = estimates[plan.wanted - 1].distance + estimates[plan.wanted - 1].error;
+    std::erase_if(estimates, [&](const Estimate& estimate) { return estimate.distance - estimate.error > bound; });
+  }
+  std::vector<lance::RowAddress> rows;
+  for (const Estimate& estimate : estimates) rows.push_back(estimate.row);
+  explain.candidates += rows.size();
+  return Score(table, plan, request, rows, explain, deadline);
+}
+
+}  // namespace firn::query

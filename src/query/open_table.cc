@@ -1,0 +1,306 @@
+#include "query/open_table.h"
+
+#include <algorithm>
+#include <bit>
+
+#include "table/index_catalog.h"
+
+namespace firn::query {
+namespace {
+
+std::string ObjectKey(const table::Snapshot& snapshot, const index::SegmentEntry& entry) { return snapshot.root() + "/" + entry.object; }
+
+/// A mask of all rows, the bits behind the last one off.
+index::RowMask AllRows(std::uint64_t rows) {
+  index::RowMask mask((rows + 63) / 64, ~std::uint64_t{0});
+  if (rows % 64 != 0) mask.back() >>= 64 - rows % 64;
+  return mask;
+}
+
+void ClearRows(index::RowMask& mask, std::uint64_t begin, std::uint64_t end) {
+  for (std::uint64_t row = begin; row < end;) {
+    if (row % 64 == 0 && row + 64 <= end) {
+      mask[row / 64] = 0;
+      row += 64;
+    } else {
+      mask[row / 64] &= ~(std::uint64_t{1} << (row % 64));
+      row++;
+    }
+  }
+}
+
+std::uint64_t CountBits(const index::RowMask& mask) {
+  std::uint64_t count = 0;
+  for (const std::uint64_t word : mask) count += static_cast<std::uint64_t>(std::popcount(word));
+  return count;
+}
+
+/// What such a filter says may change while the version does not.
+bool DependsOnTime(std::string text) {
+  std::ranges::transform(text, text.begin(), [](unsigned char c) { return std::tolower(c); });
+  return text.contains("now") || text.contains("current_");
+}
+
+}  // namespace
+
+lance::RowAddress OpenSegment::AddressOf(std::uint32_t row) const {
+  const auto next = std::ranges::upper_bound(first_rows, std::uint64_t{row});
+  const auto fragment = static_cast<std::size_t>(next - first_rows.begin()) - 1;
+  return lance::MakeRowAddress(segment->header().fragments[fragment].id, row - first_rows[fragment]);
+}
+
+OpenTable::OpenTable(table::SnapshotPtr snapshot, index::Catalog catalog, Residency residency)
+    : snapshot_(std::move(snapshot)), catalog_(std::move(catalog)), residency_(residency) {}
+
+std::optional<simd::Metric> OpenTable::IndexedMetric(const std::string& column) const {
+  for (const index::SegmentEntry& entry : catalog_.segments) {
+    if (entry.column != column) continue;
+    for (const index::SegmentFragment& fragment : entry.fragments) {
+      if (table::StillCovers(fragment, snapshot_->manifest(), entry.field_id)) return entry.metric;
+    }
+  }
+  return std::nullopt;
+}
+
+bool OpenTable::MayStay(std::uint64_t bytes) {
+  if (residency_.mapped) return true;
+  if (resident_bytes_ + bytes > residency_.bytes) return false;
+  resident_bytes_ += bytes;
+  return true;
+}
+
+// ---- indexes -----------------------------------------------------------------------------------------------------------
+
+Result<std::shared_ptr<const ColumnIndex>> OpenTable::IndexOf(const std::string& column, simd::Metric metric,
+                                                              const Deadline& deadline) {
+  // Held while reading: searches that come meanwhile want the same bytes.
+  const std::lock_guard lock(mutex_);
+  const auto found = indexes_.find({column, metric});
+  if (found != indexes_.end()) return found->second;
+  FIRN_TRY(auto opened, OpenIndex(column, metric, deadline));
+  indexes_.emplace(ColumnKey{column, metric}, opened);
+  return opened;
+}
+
+Result<std::shared_ptr<const ColumnIndex>> OpenTable::OpenIndex(const std::string& column, simd::Metric metric,
+                                                                const Deadline& deadline) {
+  const lance::Manifest& manifest = snapshot_->manifest();
+  const lance::Field* field = manifest.schema.FindTopLevel(column);
+  if (field == nullptr) return NotFound("there is no column \"" + column + "\"");
+
+  // Newer segments first: where two cover a fragment, the later one was built for a reason.
+  std::vector<const index::SegmentEntry*> wanted;
+  std::map<std::uint64_t, const index::SegmentEntry*> owner;
+  for (auto entry = catalog_.segments.rbegin(); entry != catalog_.segments.rend(); ++entry) {
+    if (entry->column != column || entry->field_id != field->id || entry->metric != metric) continue;
+    bool useful = false;
+    for (const index::SegmentFragment& fragment : entry->fragments) {
+      if (table::StillCovers(fragment, manifest, field->id)) useful = owner.emplace(fragment.id, &*entry).second || useful;
+    }
+    if (useful) wanted.push_back(&*entry);
+  }
+
+  auto opened = std::make_shared<ColumnIndex>();
+  FIRN_CHECK(OpenSegments(*opened, wanted, deadline));
+  std::map<std::uint64_t, bool> covered;
+  for (OpenSegment& segment : opened->segments) {
+    index::RowMask live = AllRows(segment.first_rows.back());
+    const std::vector<index::SegmentFragment>& fragments = segment.segment->header().fragments;
+    bool all = true;
+    for (std::size_t i = 0; i < fragments.size(); i++) {
+      const auto owned = owner.find(fragments[i].id);
+      if (owned != owner.end() && owned->second == segment.entry) {
+        covered[fragments[i].id] = true;
+        continue;
+      }
+      ClearRows(live, segment.first_rows[i], segment.first_rows[i + 1]);
+      all = false;
+    }
+    if (!all) segment.live = std::move(live);
+    FIRN_CHECK(FindLive(segment, deadline));
+  }
+  for (const lance::Fragment& fragment : manifest.fragments) {
+    if (!covered.contains(fragment.id) && fragment.LiveRows() > 0) opened->uncovered.push_back(&fragment);
+  }
+  return opened;
+}
+
+/// Hot parts of all segments in one round; whole objects where they may stay.
+Status OpenTable::OpenSegments(ColumnIndex& index, std::span<const index::SegmentEntry* const> entries, const Deadline& deadline) {
+  if (entries.empty()) return {};
+  std::vector<store::ReadRequest> requests;
+  std::vector<bool> whole;
+  for (const index::SegmentEntry* entry : entries) {
+    whole.push_back(MayStay(entry->object_bytes));
+    const std::string key = ObjectKey(*snapshot_, *entry);
+    requests.push_back(whole.back() ? store::ReadRequest::Whole(key)
+                                    : store::ReadRequest::Range(key, entry->footer.hot_offset, entry->footer.hot_bytes));
+  }
+  auto answers = snapshot_->environment().store.ReadMany(requests, deadline);
+  for (std::size_t i = 0; i < entries.size(); i++) {
+    const auto open = [&]() -> Status {
+      if (!answers[i]) return std::move(answers[i]).error();
+      const index::SegmentFooter& footer = entries[i]->footer;
+      const Buffer& bytes = answers[i]->bytes;
+      if (!InBounds(footer.hot_offset, footer.hot_bytes, answers[i]->object_size_bytes))
+        return DataCorruption("index object " + requests[i].key + " is truncated");
+      FIRN_TRY(auto segment, index::VectorSegment::Parse(requests[i].key, whole[i] ? bytes.Slice(footer.hot_offset, footer.hot_bytes) : bytes, footer));
+      if (segment->header().fragments != entries[i]->fragments || segment->header().metric != entries[i]->metric)
+        return DataCorruption("index object " + requests[i].key + " is not what its catalog says");
+      OpenSegment opened{.entry = entries[i], .segment = segment, .lists = nullptr, .first_rows = {0}, .live = {}, .live_rows = 0};
+      if (whole[i]) {
+        FIRN_TRY(index::LoadedLists lists, segment->Map(bytes));
+        opened.lists = std::make_shared<const index::LoadedLists>(std::move(lists));
+      }
+      for (const index::SegmentFragment& fragment : segment->header().fragments)
+        opened.first_rows.push_back(opened.first_rows.back() + fragment.rows);
+      index.segments.push_back(std::move(opened));
+      return {};
+    };
+    const Status status = open();
+    if (status) continue;
+    const ErrorKind kind = status.error().kind;
+    if (kind != ErrorKind::kDataCorruption && kind != ErrorKind::kNotFound && kind != ErrorKind::kUnsupported && kind != ErrorKind::kInvalidArgument)
+      return status.error();
+    index.warnings.push_back("index \"" + entries[i]->name + "\" is not used: " + status.error().message);
+    snapshot_->environment().log.Warn("index not used", {{"table", snapshot_->name()}, {"index", entries[i]->name}, {"error", status.error().message}});
+  }
+  return {};
+}
+
+/// Takes deleted rows out of the mask.
+Status OpenTable::FindLive(OpenSegment& segment, const Deadline& deadline) const {
+  FIRN_TRY(const auto* deletions, snapshot_->Deletions(deadline));
+  const std::vector<index::SegmentFragment>& fragments = segment.segment->header().fragments;
+  for (std::size_t i = 0; i < fragments.size(); i++) {
+    const auto deleted = deletions->find(fragments[i].id);
+    if (deleted == deletions->end()) continue;
+    if (!segment.live) segment.live = AllRows(segment.first_rows.back());
+    for (const std::uint32_t offset : deleted->second.offsets()) {
+      const std::uint64_t row = segment.first_rows[i] + offset;
+      if (row < segment.first_rows[i + 1]) (*segment.live)[row / 64] &= ~(std::uint64_t{1} << (row % 64));
+    }
+  }
+  segment.live_rows = segment.live ? CountBits(*segment.live) : segment.first_rows.back();
+  return {};
+}
+
+void OpenTable::Distrust(const std::string& column, simd::Metric metric, const std::string& why) {
+  auto exact = std::make_shared<ColumnIndex>();
+  exact->warnings.push_back("the index is not used: " + why);
+  for (const lance::Fragment& fragment : snapshot_->manifest().fragments) exact->uncovered.push_back(&fragment);
+  snapshot_->environment().log.Warn("index not used", {{"table", snapshot_->name()}, {"column", column}, {"error", why}});
+  const std::lock_guard lock(mutex_);
+  indexes_[{column, metric}] = std::move(exact);
+}
+
+// ---- vectors and masks ---------------------------------------------------------------------------------------------------
+
+Result<std::shared_ptr<const ResidentVectors>> OpenTable::Vectors(const std::string& column, const Deadline& deadline) {
+  const std::lock_guard lock(mutex_);
+  const auto found = vectors_.find(column);
+  if (found != vectors_.end()) return found->second;
+  std::shared_ptr<const ResidentVectors> vectors;
+  const auto position = snapshot_->schema()->IndexOf(column);
+  if (!position) return NotFound("there is no column \"" + column + "\"");
+  const arrow::Type& type = *snapshot_->schema()->fields[*position].type;
+  std::uint64_t rows = 0;
+  for (const lance::Fragment& fragment : snapshot_->manifest().fragments) rows += fragment.physical_rows;
+  const std::uint64_t bytes = rows * static_cast<std::uint64_t>(type.list_size) * static_cast<std::uint64_t>(arrow::BitWidth(*type.children[0].type)) / 8;
+  if (MayStay(bytes)) {
+    FIRN_TRY(vectors, ResidentVectors::Load(*snapshot_, column, deadline));
+  }
+  vectors_.emplace(column, vectors);
+  return vectors;
+}
+
+Result<std::shared_ptr<const FilterMask>> OpenTable::MaskOf(const std::string& column, simd::Metric metric, const std::string& text,
+                                                            const filter::Predicate& predicate, const Deadline& deadline) {
+  FIRN_TRY(const auto index, IndexOf(column, metric, deadline));
+  const std::string key = column + '\n' + std::string(simd::NameOf(metric)) + '\n' + text;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = std::ranges::find(masks_, key, &KeptMask::key);
+    if (found != masks_.end()) {
+      masks_.splice(masks_.begin(), masks_, found);
+      return found->mask;
+    }
+  }
+  FIRN_TRY(auto mask, Evaluate(*index, predicate, deadline));
+  if (DependsOnTime(text)) return mask;
+  std::uint64_t bytes = mask->few.size() * sizeof(lance::RowAddress) + key.size() + sizeof(FilterMask);
+  for (const index::RowMask& each : mask->masks) bytes += each.size() * 8;
+  const std::lock_guard lock(mutex_);
+  if (bytes > residency_.mask_bytes || std::ranges::find(masks_, key, &KeptMask::key) != masks_.end()) return mask;
+  masks_.push_front({key, mask, bytes});
+  mask_bytes_ += bytes;
+  while (mask_bytes_ > residency_.mask_bytes) {
+    mask_bytes_ -= masks_.back().bytes;
+    masks_.pop_back();
+  }
+  return mask;
+}
+
+Result<std::shared_ptr<const FilterMask>> OpenTable::Evaluate(const ColumnIndex& index, const filter::Predicate& predicate,
+                                                              const Deadline& deadline) const {
+  struct Place {
+    std::size_t segment;
+    std::uint64_t first_row;
+  };
+  std::map<std::uint64_t, Place> places;
+  auto mask = std::make_shared<FilterMask>();
+  std::vector<const lance::Fragment*> fragments;
+  for (std::size_t s = 0; s < index.segments.size(); s++) {
+    const OpenSegment& segment = index.segments[s];
+    mask->masks.emplace_back((segment.first_rows.back() + 63) / 64, 0);
+    const auto& covered = segment.segment->header().fragments;
+    for (std::size_t i = 0; i < covered.size(); i++) {
+      const std::uint64_t row = segment.first_rows[i];
+      // A fragment that this segment does not own has no live row here.
+      const lance::Fragment* fragment = snapshot_->manifest().FindFragment(covered[i].id);
+      if (fragment == nullptr || covered[i].rows == 0) continue;
+      if (!table::StillCovers(covered[i], snapshot_->manifest(), segment.entry->field_id)) continue;
+      if (places.emplace(covered[i].id, Place{s, row}).second) fragments.push_back(fragment);
+    }
+  }
+  std::mutex mutex;
+  FIRN_CHECK(snapshot_->ScanPieces(
+      {.columns = {}, .predicate = &predicate, .fragments = fragments},
+      [&](const table::Snapshot::Piece& piece) -> Status {
+        const auto found = places.find(piece.fragment->id);
+        if (found == places.end()) return {};
+        const std::lock_guard lock(mutex);
+        index::RowMask& bits = mask->masks[found->second.segment];
+        const auto add = [&](std::int64_t row) {
+          const std::uint64_t number = found->second.first_row + piece.OffsetOf(row);
+          bits[number / 64] |= std::uint64_t{1} << (number % 64);
+        };
+        if (piece.every_row) {
+          for (std::int64_t row = 0; row < piece.batch.rows; row++) add(row);
+        } else {
+          for (const std::int64_t row : piece.selected) add(row);
+        }
+        return {};
+      },
+      deadline));
+  for (std::size_t s = 0; s < index.segments.size(); s++) {
+    if (index.segments[s].live) {
+      for (std::size_t word = 0; word < mask->masks[s].size(); word++) mask->masks[s][word] &= (*index.segments[s].live)[word];
+    }
+    mask->matches.push_back(CountBits(mask->masks[s]));
+    mask->total += mask->matches.back();
+  }
+  if (mask->total > FilterMask::kFewRows) return std::shared_ptr<const FilterMask>(mask);
+  for (std::size_t s = 0; s < index.segments.size(); s++) {
+    for (std::size_t word = 0; word < mask->masks[s].size(); word++) {
+      for (std::uint64_t left = mask->masks[s][word]; left != 0; left &= left - 1) {
+        const auto row = static_cast<std::uint32_t>(word * 64 + static_cast<std::size_t>(std::countr_zero(left)));
+        mask->few.push_back(index.segments[s].AddressOf(row));
+      }
+    }
+  }
+  std::ranges::sort(mask->few);
+  return std::shared_ptr<const FilterMask>(mask);
+}
+
+}  // namespace firn::query

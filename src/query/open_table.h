@@ -1,0 +1,108 @@
+#pragma once
+// What searches of one version of a table share: the snapshot, its indexes, and what of it stays in memory.
+
+#include <cstdint>
+#include <list>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "index/catalog.h"
+#include "index/vector/segment.h"
+#include "query/resident_vectors.h"
+#include "table/table.h"
+
+namespace firn::query {
+
+/// How much of a table may stay in memory between searches.
+struct Residency {
+  /// Reads of whole objects are mappings that cost nothing until they are touched: index and vectors are always "resident".
+  bool mapped = false;
+  /// Else: bytes that index and vectors together may take.
+  std::uint64_t bytes = 0;
+  /// Masks of filters that are kept for the next search with the same filter.
+  std::uint64_t mask_bytes = 64ULL << 20;
+};
+
+/// A segment that says something of this version.
+struct OpenSegment {
+  const index::SegmentEntry* entry = nullptr;
+  std::shared_ptr<const index::VectorSegment> segment;
+  std::shared_ptr<const index::LoadedLists> lists;  // null: lists are read for each query
+  std::vector<std::uint64_t> first_rows;            // row number at which each of its fragments begins, and the end
+  std::optional<index::RowMask> live;               // rows that this version has; unset = all
+  std::uint64_t live_rows = 0;
+
+  lance::RowAddress AddressOf(std::uint32_t row) const;
+};
+
+/// The indexes of one column for one metric.
+struct ColumnIndex {
+  std::vector<OpenSegment> segments;
+  std::vector<const lance::Fragment*> uncovered;  // fragments that are scanned exactly
+  std::vector<std::string> warnings;              // why a segment is not used
+};
+
+/// The rows for which a filter is TRUE.
+struct FilterMask {
+  std::vector<index::RowMask> masks;       // for each segment of the ColumnIndex; without rows that are not live
+  std::vector<std::uint64_t> matches;      // for each segment
+  std::vector<lance::RowAddress> few;      // all matching rows of segments, when they are at most kFewRows, in order
+  std::uint64_t total = 0;                 // in segments
+  static constexpr std::uint64_t kFewRows = 1U << 16;
+};
+
+/// Thread-safe. What it holds is derived from immutable objects, and goes with it.
+class OpenTable {
+ public:
+  OpenTable(table::SnapshotPtr snapshot, index::Catalog catalog, Residency residency);
+
+  const table::Snapshot& snapshot() const { return *snapshot_; }
+  const table::SnapshotPtr& snapshot_ptr() const { return snapshot_; }
+  const index::Catalog& catalog() const { return catalog_; }
+
+  /// The metric of the column's index, when it has one that says something of this version.
+  std::optional<simd::Metric> IndexedMetric(const std::string& column) const;
+
+  /// One round the first time (two when rows were deleted); then from memory. A segment that cannot be used is a warning.
+  Result<std::shared_ptr<const ColumnIndex>> IndexOf(const std::string& column, simd::Metric metric, const Deadline& deadline);
+  /// From now on the column's segments are not used: their bytes are not what they should be.
+  void Distrust(const std::string& column, simd::Metric metric, const std::string& why);
+  /// Null when they do not fit the residency.
+  Result<std::shared_ptr<const ResidentVectors>> Vectors(const std::string& column, const Deadline& deadline);
+  /// Evaluates the predicate over the fragments that segments cover; remembered by `text`.
+  Result<std::shared_ptr<const FilterMask>> MaskOf(const std::string& column, simd::Metric metric, const std::string& text,
+                                                   const filter::Predicate& predicate, const Deadline& deadline);
+
+ private:
+  using ColumnKey = std::pair<std::string, simd::Metric>;
+  Result<std::shared_ptr<const ColumnIndex>> OpenIndex(const std::string& column, simd::Metric metric, const Deadline& deadline);
+  Status OpenSegments(ColumnIndex& index, std::span<const index::SegmentEntry* const> entries, const Deadline& deadline);
+  Status FindLive(OpenSegment& segment, const Deadline& deadline) const;
+  Result<std::shared_ptr<const FilterMask>> Evaluate(const ColumnIndex& index, const filter::Predicate& predicate,
+                                                     const Deadline& deadline) const;
+  bool MayStay(std::uint64_t bytes);
+
+  const table::SnapshotPtr snapshot_;
+  const index::Catalog catalog_;
+  const Residency residency_;
+
+  std::mutex mutex_;
+  std::uint64_t resident_bytes_ = 0;
+  std::map<ColumnKey, std::shared_ptr<const ColumnIndex>> indexes_;
+  std::map<std::string, std::shared_ptr<const ResidentVectors>> vectors_;
+  struct KeptMask {
+    std::string key;
+    std::shared_ptr<const FilterMask> mask;
+    std::uint64_t bytes;
+  };
+  std::list<KeptMask> masks_;  // least recently used last
+  std::uint64_t mask_bytes_ = 0;
+};
+
+}  // namespace firn::query

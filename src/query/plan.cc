@@ -1,0 +1,234 @@
+#include "query/plan.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+
+namespace firn::query {
+namespace {
+
+using arrow::TypeId;
+using table::Snapshot;
+
+/// Beyond this many wanted rows an index saves little, and its candidates would fill memory.
+constexpr std::size_t kMostByIndex = 10'000;
+
+Result<std::string> ChooseColumn(const Snapshot& snapshot, const std::string& asked) {
+  std::vector<std::string> candidates;
+  for (const arrow::Field& field : snapshot.schema()->fields) {
+    if (ElementOf(*field.type)) candidates.push_back(field.name);
+  }
+  std::string listed;
+  for (const std::string& name : candidates) listed += (listed.empty() ? "" : ", ") + name;
+  if (asked.empty()) {
+    if (candidates.size() == 1) return candidates.front();
+    if (candidates.empty())
+      return InvalidArgument("table " + snapshot.name() + " has no vector column",
+                             "A vector column is a list of equally many numbers in every row");
+    return InvalidArgument("table " + snapshot.name() + " has several vector columns", "Name one of: " + listed);
+  }
+  const auto index = snapshot.schema()->IndexOf(asked);
+  if (!index)
+    return InvalidArgument("table " + snapshot.name() + " has no column \"" + asked + "\"",
+                           listed.empty() ? "" : "Its vector columns are: " + listed);
+  const arrow::Type& type = *snapshot.schema()->fields[*index].type;
+  if (!ElementOf(type)) {
+    return InvalidArgument("column \"" + asked + "\" is " + type.ToString() + ", not a vector",
+                           listed.empty() ? "" : "Vector columns are: " + listed);
+  }
+  return asked;
+}
+
+Status CheckVector(const SearchRequest& request, const Plan& plan, std::int32_t dimension) {
+  if (static_cast<std::int64_t>(request.vector.size()) != dimension) {
+    return InvalidArgument("the query vector has " + std::to_string(request.vector.size()) + " values, column \"" +
+                               plan.column + "\" has " + std::to_string(dimension),
+                           "Embed the query with the model that made the column");
+  }
+  for (std::size_t i = 0; i < request.vector.size(); i++) {
+    const float value = request.vector[i];
+    if (!std::isfinite(value))
+      return InvalidArgument("value " + std::to_string(i) + " of the query vector is not a finite number");
+    if (plan.metric == simd::Metric::kHamming && (value < 0 || value > 255 || value != std::floor(value))) {
+      return InvalidArgument("value " + std::to_string(i) +
+                             " of the query vector is not a byte (0..255), which hamming distance needs");
+    }
+  }
+  return {};
+}
+
+
+/// Nanoseconds of one row's exact distance, vectors in memory; and of one row's 1-bit estimate. Rough, from measurements: only their ratio matters.
+double ExactCost(std::size_t dim) { return 40 + 0.05 * static_cast<double>(dim); }
+double EstimateCost(std::size_t dim) { return 0.004 * static_cast<double>(dim); }
+
+const index::Calibration* CalibrationFor(const OpenSegment& segment, float recall) {
+  for (const index::Calibration& calibration : segment.entry->calibrations) {
+    if (calibration.recall >= recall - 1e-6F) return &calibration;
+  }
+  return nullptr;
+}
+
+/// Rows of the covered fragments that a scan by lists would estimate.
+double RowsByLists(const SearchRequest& request, const Plan& plan) {
+  double rows = 0;
+  for (std::size_t i = 0; i < plan.index->segments.size(); i++) {
+    const OpenSegment& segment = plan.index->segments[i];
+    const index::SegmentHeader& header = segment.segment->header();
+    rows += static_cast<double>(header.rows) * static_cast<double>(ListsFor(segment, request, plan, i)) / static_cast<double>(header.lists.size());
+  }
+  return rows;
+}
+
+Status ChooseWay(OpenTable& table, const SearchRequest& request, Plan& plan, const Deadline& deadline) {
+  if (request.exact || request.recall >= 1) {
+    plan.reason = "asked for";
+    return {};
+  }
+  if (plan.metric == simd::Metric::kHamming) return {};
+  if (request.distance_at_least) {
+    plan.reason = "a least distance leaves no nearest lists";
+    return {};
+  }
+  if (plan.wanted > kMostByIndex) {
+    plan.reason = "many rows are wanted";
+    return {};
+  }
+  FIRN_TRY(plan.index, table.IndexOf(plan.column, plan.metric, deadline));
+  if (plan.index->segments.empty()) {
+    plan.reason = plan.index->warnings.empty() ? "no index" : plan.index->warnings.front();
+    return {};
+  }
+  FIRN_TRY(plan.vectors, table.Vectors(plan.column, deadline));
+  plan.way = Way::kLists;
+  if (!plan.prefilter) return {};
+  FIRN_TRY(plan.mask, table.MaskOf(plan.column, plan.metric, request.filter, *plan.predicate, deadline));
+  const auto dim = static_cast<std::size_t>(request.vector.size());
+  const bool few = plan.mask->total <= FilterMask::kFewRows && plan.mask->few.size() == plan.mask->total;
+  // Without vectors in memory each matching row is a request; a few hundred of them are still one round.
+  const double exact = plan.vectors ? static_cast<double>(plan.mask->total) * ExactCost(dim)
+                                    : static_cast<double>(plan.mask->total) * 200'000;
+  if (few && exact <= RowsByLists(request, plan) * EstimateCost(dim) + 20'000) {
+    plan.way = Way::kMatches;
+    plan.reason = "few rows match";
+  }
+  return {};
+}
+
+}  // namespace
+
+std::optional<simd::Element> ElementOf(const arrow::Type& type) {
+  if (!arrow::IsVector(type)) return std::nullopt;
+  switch (type.children[0].type->id) {
+    case TypeId::kFloat32:
+      return simd::Element::kF32;
+    case TypeId::kFloat16:
+      return simd::Element::kF16;
+    case TypeId::kFloat64:
+      return simd::Element::kF64;
+    case TypeId::kUInt8:
+      return simd::Element::kU8;
+    case TypeId::kInt8:
+      return simd::Element::kI8;
+    default:
+      return std::nullopt;
+  }
+}
+
+Result<Plan> MakePlan(OpenTable& table, const SearchRequest& request, const Deadline& deadline) {
+  const Snapshot& snapshot = table.snapshot();
+  if (request.k == 0) return InvalidArgument("k is 0", "Ask for at least one row");
+  if (request.k > kMaxK || request.offset > kMaxK - request.k) {
+    return InvalidArgument("k + offset is beyond " + std::to_string(kMaxK), "Use a scan to read that many rows");
+  }
+  if (!(request.recall > 0 && request.recall <= 1)) {
+    return InvalidArgument("recall is " + std::to_string(request.recall), "Ask for a share of the true nearest rows above 0 and up to 1, such as 0.95");
+  }
+  if (request.nprobes && *request.nprobes == 0) return InvalidArgument("nprobes is 0", "Probe at least one list, or leave it out");
+  if (request.refine && *request.refine == 0) return InvalidArgument("refine is 0", "Refine at least 1 times k rows, or leave it out");
+  Plan plan;
+  FIRN_TRY(plan.column, ChooseColumn(snapshot, request.vector_column));
+  const arrow::Type& type = *snapshot.schema()->fields[*snapshot.schema()->IndexOf(plan.column)].type;
+  plan.element = *ElementOf(type);
+  const auto indexed = request.metric ? std::nullopt : table.IndexedMetric(plan.column);
+  plan.metric = request.metric ? *request.metric
+                : indexed      ? *indexed
+                               : (plan.element == simd::Element::kU8 ? simd::Metric::kHamming : simd::Metric::kL2);
+  if (plan.metric == simd::Metric::kHamming && plan.element != simd::Element::kU8) {
+    return InvalidArgument("hamming distance needs a column of uint8 vectors, \"" + plan.column + "\" is " +
+                           type.ToString());
+  }
+  FIRN_CHECK(CheckVector(request, plan, type.list_size));
+  if (!request.filter.empty()) {
+    FIRN_TRY(plan.predicate, snapshot.Bind(request.filter));
+  }
+  plan.prefilter = plan.predicate && !request.postfilter;
+  FIRN_CHECK(snapshot.ProjectedSchema(request.columns, request.with_row_address));
+  plan.wanted = static_cast<std::size_t>(std::min(request.k + request.offset, snapshot.LiveRows()));
+  FIRN_CHECK(ChooseWay(table, request, plan, deadline));
+  return plan;
+}
+
+index::ScanOptions EffortFor(const OpenSegment& segment, const SearchRequest& request, const Plan& plan, std::size_t segment_number) {
+  index::ScanOptions effort;
+  effort.k = plan.wanted;
+  effort.max_candidates = std::max<std::size_t>(plan.wanted * 4, 100);
+  if (request.refine) effort.max_candidates = plan.wanted * *request.refine;
+  if (request.nprobes) {
+    effort.max_lists = *request.nprobes;
+  } else if (const index::Calibration* calibration = CalibrationFor(segment, request.recall)) {
+    effort.stop = calibration->stop;
+    effort.slack = calibration->slack;
+  }
+  if (plan.mask) {
+    effort.mask = &plan.mask->masks[segment_number];
+  } else if (segment.live) {
+    effort.mask = &*segment.live;
+  }
+  return effort;
+}
+
+std::size_t ListsFor(const OpenSegment& segment, const SearchRequest& request, const Plan& plan, std::size_t segment_number) {
+  const std::size_t all = segment.segment->header().lists.size();
+  if (request.nprobes) return std::min<std::size_t>(*request.nprobes, all);
+  const index::Calibration* calibration = CalibrationFor(segment, request.recall);
+  if (calibration == nullptr) return all;
+  double lists = calibration->lists;
+  if (plan.mask && plan.mask->matches[segment_number] > 0) {
+    // The nearest k of fewer rows lie in more lists.
+    lists *= static_cast<double>(segment.segment->header().rows) / static_cast<double>(plan.mask->matches[segment_number]);
+  }
+  return static_cast<std::size_t>(std::clamp(lists, 1.0, static_cast<double>(all)));
+}
+
+std::string Describe(const OpenTable& table, const Plan& plan, const SearchRequest& request) {
+  const Snapshot& snapshot = table.snapshot();
+  const std::size_t fragments = snapshot.manifest().fragments.size();
+  std::string text;
+  if (plan.way == Way::kExact) {
+    text = "exact ";
+    text.append(simd::NameOf(plan.metric)).append(" over column ").append(plan.column);
+    text += ", " + std::to_string(snapshot.LiveRows()) + " rows in " + std::to_string(fragments) + (fragments == 1 ? " fragment" : " fragments");
+  } else {
+    text = plan.way == Way::kLists ? "index " : "exact over matches, ";
+    text.append(simd::NameOf(plan.metric)).append(" over column ").append(plan.column);
+    const std::size_t segments = plan.index->segments.size();
+    text += ", " + std::to_string(segments) + (segments == 1 ? " segment" : " segments");
+    if (plan.way == Way::kLists && request.nprobes) text += ", " + std::to_string(*request.nprobes) + " lists each";
+    if (plan.way == Way::kLists && !request.nprobes) {
+      char recall[32];
+      std::snprintf(recall, sizeof recall, ", recall %.3g", static_cast<double>(request.recall));
+      text += recall;
+    }
+    if (!plan.index->uncovered.empty()) {
+      std::uint64_t rows = 0;
+      for (const lance::Fragment* fragment : plan.index->uncovered) rows += fragment->LiveRows();
+      text += ", and exact over " + std::to_string(rows) + " rows without an index";
+    }
+  }
+  if (plan.predicate) text.append(request.postfilter ? ", then filter " : ", where ").append(plan.predicate->ToString());
+  if (!plan.reason.empty()) text += " (" + plan.reason + ")";
+  return text;
+}
+
+}  // namespace firn::query

@@ -1,0 +1,45 @@
+#pragma once
+// How one search will be answered: which column and metric, by which of four ways, and with what effort. Private to the module.
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "filter/filter.h"
+#include "query/open_table.h"
+#include "query/search.h"
+
+namespace firn::query {
+
+enum class Way : std::uint8_t {
+  kExact,    // every row that matches, in every fragment
+  kMatches,  // the rows that match, one by one; uncovered fragments as in kExact
+  kLists,    // the lists of the index that lie near; uncovered fragments as in kExact
+};
+
+struct Plan {
+  std::string column;
+  simd::Element element = simd::Element::kF32;
+  simd::Metric metric = simd::Metric::kL2;
+  std::optional<filter::Predicate> predicate;
+  bool prefilter = false;
+  std::size_t wanted = 0;  // k + offset, at most the rows there are
+
+  Way way = Way::kExact;
+  std::shared_ptr<const ColumnIndex> index;  // unless kExact
+  std::shared_ptr<const FilterMask> mask;    // of a prefilter, unless kExact
+  std::shared_ptr<const ResidentVectors> vectors;  // when they are
+  std::string reason;                        // of the way, for people
+};
+
+/// InvalidArgument as Search says.
+Result<Plan> MakePlan(OpenTable& table, const SearchRequest& request, const Deadline& deadline);
+
+/// What a segment is to be scanned with to keep the promise, or as the request says.
+index::ScanOptions EffortFor(const OpenSegment& segment, const SearchRequest& request, const Plan& plan, std::size_t segment_number);
+/// How many lists must be read at once, when they are not in memory.
+std::size_t ListsFor(const OpenSegment& segment, const SearchRequest& request, const Plan& plan, std::size_t segment_number);
+
+std::string Describe(const OpenTable& table, const Plan& plan, const SearchRequest& request);
+
+}  // namespace firn::query
