@@ -108,7 +108,8 @@ constexpr std::size_t kChunkGroups = 512;  // 256 entries of each of two groups:
 
 void ScanBlockAvx2(const std::uint8_t* codes, std::size_t groups, const std::uint8_t* table, std::uint32_t* sums) {
   const __m256i nibble = _mm256_set1_epi8(15);
-  __m256i wide[4] = {};
+  __m256i wide[4];
+  for (__m256i& sum : wide) sum = _mm256_setzero_si256();
   for (std::size_t g = 0; g < groups;) {
     const std::size_t end = groups - g < kChunkGroups ? groups : g + kChunkGroups;
     SixteenSums low, high;
@@ -116,6 +117,7 @@ void ScanBlockAvx2(const std::uint8_t* codes, std::size_t groups, const std::uin
       low.Add(_mm256_shuffle_epi8(entries, _mm256_and_si256(code, nibble)));
       high.Add(_mm256_shuffle_epi8(entries, _mm256_and_si256(_mm256_srli_epi16(code, 4), nibble)));
     };
+#pragma GCC unroll 4
     for (; g + 2 <= end; g += 2) add(Load256(codes + g * 16), Load256(table + g * 16));
     for (; g < end; g++) {
       add(_mm256_zextsi128_si256(Load128(codes + g * 16)), _mm256_zextsi128_si256(Load128(table + g * 16)));
@@ -176,45 +178,47 @@ inline __m256 SumQuads(__m256 v) {
   return _mm256_add_ps(v, _mm256_permute_ps(v, 0x4E));
 }
 
-/// The 16 entries of a group.
-inline __m128i TableEntries(const float* query, __m256 least, __m256 inverse) {
-  const __m256 zero = _mm256_setzero_ps();
-  const __m256 q = _mm256_broadcast_ps(reinterpret_cast<const __m128*>(query));
-  const __m256 a = _mm256_blend_ps(zero, _mm256_permute_ps(q, 0x00), 0b10101010);
-  const __m256 b = _mm256_blend_ps(zero, _mm256_permute_ps(q, 0x55), 0b11001100);
-  const __m256 c = _mm256_blend_ps(zero, _mm256_permute_ps(q, 0xAA), 0b11110000);
-  const __m256 d = _mm256_permute_ps(q, 0xFF);
-  const auto entries = [&](__m256 cd) {
-    const __m256 sum = _mm256_add_ps(_mm256_add_ps(a, b), cd);
-    return _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_sub_ps(sum, least), inverse));
+/// The 16 entries of each of two groups. In the four lanes of each: what its first two values add, and what its last
+/// two do; one of the latter is added to all of the former, four times.
+inline __m256i TableEntries(__m256 query, __m256 inverse) {
+  const __m256 q = _mm256_mul_ps(query, inverse);
+  const __m256 set = _mm256_max_ps(q, _mm256_setzero_ps());
+  const __m256 clear = _mm256_sub_ps(set, q);
+  const auto sums = [](__m256 pair) {  // clear and set of one value, then of the next
+    return _mm256_add_ps(_mm256_permute_ps(pair, 0x44), _mm256_permute_ps(pair, 0xFA));
   };
-  const __m256i words = _mm256_packs_epi32(entries(c), entries(_mm256_add_ps(c, d)));
-  const __m256i bytes = _mm256_packus_epi16(words, words);  // 0-3 and 8-11; 4-7 and 12-15
-  return _mm_unpacklo_epi32(_mm256_castsi256_si128(bytes), _mm256_extracti128_si256(bytes, 1));
+  const __m256 low = sums(_mm256_unpacklo_ps(clear, set));
+  const __m256 high = sums(_mm256_unpackhi_ps(clear, set));
+  const auto four = [&](__m256 one) { return _mm256_cvtps_epi32(_mm256_add_ps(low, one)); };
+  return _mm256_packus_epi16(
+      _mm256_packs_epi32(four(_mm256_permute_ps(high, 0x00)), four(_mm256_permute_ps(high, 0x55))),
+      _mm256_packs_epi32(four(_mm256_permute_ps(high, 0xAA)), four(_mm256_permute_ps(high, 0xFF))));
 }
 
 TableScale BuildTableAvx2(const float* query, std::size_t groups, std::uint8_t* table) {
   const __m256 zero = _mm256_setzero_ps();
   __m256 range = zero;
-  __m256 bias[2] = {zero, zero};  // of groups 0 and 1, 2 and 3, modulo 4
-  for (std::size_t g = 0; g < groups; g += 2) {
-    const bool pair = g + 2 <= groups;
-    const __m256 q = pair ? _mm256_loadu_ps(query + 4 * g) : _mm256_zextps128_ps256(_mm_loadu_ps(query + 4 * g));
-    const __m256 least = SumQuads(_mm256_min_ps(q, zero));
-    range = _mm256_max_ps(range, _mm256_sub_ps(SumQuads(_mm256_max_ps(q, zero)), least));
-    __m256& to = bias[g / 2 % 2];
-    to = _mm256_add_ps(to, least);
-    // Kept where the entries will lie.
-    _mm_storeu_ps(reinterpret_cast<float*>(table + g * 16), _mm256_castps256_ps128(least));
-    if (pair) _mm_storeu_ps(reinterpret_cast<float*>(table + g * 16 + 16), _mm256_extractf128_ps(least, 1));
+  __m256 bias[2] = {zero, zero};
+  const auto last = [&] { return _mm256_zextps128_ps256(_mm_loadu_ps(query + 4 * (groups - 1))); };
+  const auto add = [&](__m256 q, __m256& to) {
+    range = _mm256_max_ps(range, SumQuads(Lanes::Abs(q)));
+    to = _mm256_add_ps(to, _mm256_min_ps(q, zero));
+  };
+  std::size_t g = 0;
+  for (; g + 4 <= groups; g += 4) {
+    add(_mm256_loadu_ps(query + 4 * g), bias[0]);
+    add(_mm256_loadu_ps(query + 4 * g + 8), bias[1]);
   }
-  const float sums[4] = {_mm256_cvtss_f32(bias[0]), _mm_cvtss_f32(_mm256_extractf128_ps(bias[0], 1)),
-                         _mm256_cvtss_f32(bias[1]), _mm_cvtss_f32(_mm256_extractf128_ps(bias[1], 1))};
+  const bool pair = groups - g >= 2;
+  if (pair) add(_mm256_loadu_ps(query + 4 * g), bias[0]);
+  if (groups % 2 != 0) add(last(), bias[pair ? 1 : 0]);
+  float sums[16];
+  _mm256_storeu_ps(sums, bias[0]);
+  _mm256_storeu_ps(sums + 8, bias[1]);
   const TableSteps steps = StepsOf(Lanes::Largest(range), sums);
-  for (std::size_t g = 0; g < groups; g++) {
-    const __m256 least = _mm256_set1_ps(LoadAs<float>(table + g * 16));
-    Store128(table + g * 16, TableEntries(query + 4 * g, least, _mm256_set1_ps(steps.inverse)));
-  }
+  const __m256 inverse = _mm256_set1_ps(steps.inverse);
+  for (g = 0; g + 2 <= groups; g += 2) Store256(table + g * 16, TableEntries(_mm256_loadu_ps(query + 4 * g), inverse));
+  if (g < groups) Store128(table + g * 16, _mm256_castsi256_si128(TableEntries(last(), inverse)));
   return steps.scale;
 }
 

@@ -37,15 +37,13 @@ struct Lanes {
         _mm256_hadd_ps(_mm256_hadd_ps(Halves(v[0]), Halves(v[1])), _mm256_hadd_ps(Halves(v[2]), Halves(v[3])));
     _mm_storeu_ps(sums, _mm_add_ps(_mm256_castps256_ps128(quarters), _mm256_extractf128_ps(quarters, 1)));
   }
-  /// The other of each pair, plus or minus v.
-  static Vector Level(Vector v, Vector other, __mmask16 minus) {
-    return _mm512_mask_sub_ps(_mm512_add_ps(other, v), minus, other, v);
-  }
+  /// v * (+1 or -1) + the other of each pair: the product is exact, so this rounds as a sum or a difference does.
   static Vector Transform(Vector v) {
-    v = Level(v, _mm512_permute_ps(v, 0xB1), 0xAAAA);
-    v = Level(v, _mm512_permute_ps(v, 0x4E), 0xCCCC);
-    v = Level(v, _mm512_shuffle_f32x4(v, v, 0xB1), 0xF0F0);
-    return Level(v, _mm512_shuffle_f32x4(v, v, 0x4E), 0xFF00);
+    const auto signs = [](__mmask16 minus) { return _mm512_mask_blend_ps(minus, Set(1), Set(-1)); };
+    v = _mm512_fmadd_ps(v, signs(0xAAAA), _mm512_permute_ps(v, 0xB1));
+    v = _mm512_fmadd_ps(v, signs(0xCCCC), _mm512_permute_ps(v, 0x4E));
+    v = _mm512_fmadd_ps(v, signs(0xF0F0), _mm512_shuffle_f32x4(v, v, 0xB1));
+    return _mm512_fmadd_ps(v, signs(0xFF00), _mm512_shuffle_f32x4(v, v, 0x4E));
   }
   static void StoreRounded(Vector v, std::uint8_t* at) {
     _mm_storeu_si128(reinterpret_cast<__m128i*>(at), _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(v)));
@@ -109,38 +107,44 @@ inline __m512 SumQuads(__m512 v) {
   return _mm512_add_ps(v, _mm512_permute_ps(v, 0x4E));
 }
 
-/// The 16 entries of a group.
-inline __m128i TableEntries(const float* query, __m512 least, __m512 inverse) {
-  const __m512 q = _mm512_broadcast_f32x4(_mm_loadu_ps(query));
-  const __m512 a = _mm512_maskz_permute_ps(0xAAAA, q, 0x00);
-  const __m512 b = _mm512_maskz_permute_ps(0xCCCC, q, 0x55);
-  const __m512 c = _mm512_maskz_permute_ps(0xF0F0, q, 0xAA);
-  const __m512 d = _mm512_maskz_permute_ps(0xFF00, q, 0xFF);
-  const __m512 sum = _mm512_add_ps(_mm512_add_ps(a, b), _mm512_add_ps(c, d));
-  return _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(_mm512_mul_ps(_mm512_sub_ps(sum, least), inverse)));
+/// The 16 entries of each of four groups. In the four lanes of each: what its first two values add, and what its last
+/// two do; one of the latter is added to all of the former, four times.
+inline __m512i TableEntries(__m512 query, __m512 inverse) {
+  const __m512 q = _mm512_mul_ps(query, inverse);
+  const __m512 set = _mm512_max_ps(q, _mm512_setzero_ps());
+  const __m512 clear = _mm512_sub_ps(set, q);
+  const auto sums = [](__m512 pair) {  // clear and set of one value, then of the next
+    return _mm512_add_ps(_mm512_permute_ps(pair, 0x44), _mm512_permute_ps(pair, 0xFA));
+  };
+  const __m512 low = sums(_mm512_unpacklo_ps(clear, set));
+  const __m512 high = sums(_mm512_unpackhi_ps(clear, set));
+  const auto four = [&](__m512 one) { return _mm512_cvtps_epi32(_mm512_add_ps(low, one)); };
+  return _mm512_packus_epi16(
+      _mm512_packs_epi32(four(_mm512_permute_ps(high, 0x00)), four(_mm512_permute_ps(high, 0x55))),
+      _mm512_packs_epi32(four(_mm512_permute_ps(high, 0xAA)), four(_mm512_permute_ps(high, 0xFF))));
 }
 
 TableScale BuildTableAvx512(const float* query, std::size_t groups, std::uint8_t* table) {
   const __m512 zero = _mm512_setzero_ps();
+  const std::size_t whole = groups / 4 * 4;
+  const std::size_t rest = groups - whole;
+  const __m512 last = _mm512_maskz_loadu_ps(First16(4 * rest), query + 4 * whole);
   __m512 range = zero;
-  __m512 bias = zero;  // of groups 0, 1, 2 and 3, modulo 4
-  for (std::size_t g = 0; g < groups; g += 4) {
-    const std::size_t n = groups - g < 4 ? groups - g : 4;
-    const __m512 q = _mm512_maskz_loadu_ps(First16(4 * n), query + 4 * g);
-    const __m512 least = SumQuads(_mm512_min_ps(q, zero));
-    range = _mm512_max_ps(range, _mm512_sub_ps(SumQuads(_mm512_max_ps(q, zero)), least));
-    bias = _mm512_add_ps(bias, least);
-    _mm512_mask_storeu_ps(table + g * 16, First16(4 * n), least);  // kept where the entries will lie
-  }
+  __m512 bias = zero;
+  const auto add = [&](__m512 q) {
+    range = _mm512_max_ps(range, SumQuads(_mm512_abs_ps(q)));
+    bias = _mm512_add_ps(bias, _mm512_min_ps(q, zero));
+  };
+  for (std::size_t g = 0; g < whole; g += 4) add(_mm512_loadu_ps(query + 4 * g));
+  add(last);
   float sums[16];
   _mm512_storeu_ps(sums, bias);
-  const float four[4] = {sums[0], sums[4], sums[8], sums[12]};
-  const TableSteps steps = StepsOf(Lanes::Largest(range), four);
-  for (std::size_t g = 0; g < groups; g++) {
-    const __m512 least = _mm512_set1_ps(LoadAs<float>(table + g * 16));
-    const __m128i entries = TableEntries(query + 4 * g, least, _mm512_set1_ps(steps.inverse));
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(table + g * 16), entries);
+  const TableSteps steps = StepsOf(Lanes::Largest(range), sums);
+  const __m512 inverse = _mm512_set1_ps(steps.inverse);
+  for (std::size_t g = 0; g < whole; g += 4) {
+    _mm512_storeu_si512(table + g * 16, TableEntries(_mm512_loadu_ps(query + 4 * g), inverse));
   }
+  _mm512_mask_storeu_epi8(table + whole * 16, First64(16 * rest), TableEntries(last, inverse));
   return steps.scale;
 }
 
@@ -149,23 +153,21 @@ std::size_t KeepBelowAvx512(const std::uint32_t* sums, const float* add, const f
                             float* kept_lower) {
   const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
   std::size_t found = 0;
-  for (std::size_t i = 0; i < count; i += 16) {
-    const __mmask16 real = count - i < 16 ? First16(count - i) : static_cast<__mmask16>(0xFFFF);
-    const auto load = [&](const float* from) { return _mm512_maskz_loadu_ps(real, from + i); };
-    const __m512 sum = _mm512_cvtepi32_ps(_mm512_maskz_loadu_epi32(real, sums + i));
+  std::size_t i = 0;
+  for (; i + 16 <= count; i += 16) {
+    const __m512 sum = _mm512_cvtepi32_ps(_mm512_loadu_si512(sums + i));
     const __m512 product = _mm512_add_ps(_mm512_mul_ps(sum, _mm512_set1_ps(step)), _mm512_set1_ps(bias));
-    const __m512 estimate = _mm512_add_ps(load(add), _mm512_mul_ps(load(scale), product));
-    const __m512 lower = _mm512_sub_ps(estimate, _mm512_mul_ps(load(error), _mm512_set1_ps(slack)));
-    const __mmask16 below = _mm512_mask_cmp_ps_mask(real, lower, _mm512_set1_ps(bound), _CMP_LT_OQ);
+    const __m512 estimate = _mm512_add_ps(_mm512_loadu_ps(add + i), _mm512_mul_ps(_mm512_loadu_ps(scale + i), product));
+    const __m512 lower = _mm512_sub_ps(estimate, _mm512_mul_ps(_mm512_loadu_ps(error + i), _mm512_set1_ps(slack)));
+    const __mmask16 below = _mm512_cmp_ps_mask(lower, _mm512_set1_ps(bound), _CMP_LT_OQ);
     if (below == 0) continue;
-    // Packed in a register: a compressing store is slow on Zen 4.
-    const auto n = static_cast<std::size_t>(__builtin_popcount(below));
+    // Packed in a register, stored whole (16 places are left): a compressing store is slow on Zen 4.
     const __m512i at = _mm512_add_epi32(lane, _mm512_set1_epi32(static_cast<int>(i)));
-    _mm512_mask_storeu_epi32(kept + found, First16(n), _mm512_maskz_compress_epi32(below, at));
-    _mm512_mask_storeu_ps(kept_lower + found, First16(n), _mm512_maskz_compress_ps(below, lower));
-    found += n;
+    _mm512_storeu_si512(kept + found, _mm512_maskz_compress_epi32(below, at));
+    _mm512_storeu_ps(kept_lower + found, _mm512_maskz_compress_ps(below, lower));
+    found += static_cast<std::size_t>(__builtin_popcount(below));
   }
-  return found;
+  return KeepBelowFrom(i, found, sums, {add, scale, error, step, bias, slack}, count, bound, kept, kept_lower);
 }
 
 // ---- 4-bit codes and bytes ----
@@ -227,11 +229,17 @@ void DotBytesAvx512(const std::uint8_t* rows, std::size_t count, std::size_t dim
 }
 
 void SignBitsAvx512(const float* values, std::size_t size, std::uint8_t* bits) {
-  for (std::size_t i = 0; i < size; i += 16) {
-    const std::size_t n = size - i < 16 ? 8 : 16;
-    const __m512 v = _mm512_maskz_loadu_ps(First16(n), values + i);
-    const __mmask16 not_negative = _mm512_cmp_ps_mask(v, _mm512_setzero_ps(), _CMP_GE_OQ);
-    __builtin_memcpy(bits + i / 8, &not_negative, n / 8);
+  const auto sixteen = [&](std::size_t i) {
+    return _mm512_cmp_ps_mask(_mm512_loadu_ps(values + i), _mm512_setzero_ps(), _CMP_GE_OQ);
+  };
+  std::size_t i = 0;
+  for (; i + 32 <= size; i += 32) {
+    const std::uint32_t word = sixteen(i) | static_cast<std::uint32_t>(sixteen(i + 16)) << 16;
+    __builtin_memcpy(bits + i / 8, &word, sizeof word);
+  }
+  for (; i < size; i += 8) {
+    const __mmask8 byte = _mm256_cmp_ps_mask(_mm256_loadu_ps(values + i), _mm256_setzero_ps(), _CMP_GE_OQ);
+    bits[i / 8] = byte;
   }
 }
 

@@ -100,25 +100,19 @@ inline void FlipSignsFrom(std::size_t i, float* values, std::size_t size, const 
 
 // ---- one-bit codes ----
 
-/// Steps in which the widest range of a group's sums is 255; `bias` comes as four running sums, of groups 0, 4, ...,
-/// of groups 1, 5, ..., and so on.
+/// Where a table's steps come from, the same on every set: the widest range of a group, |a| + |b| + |c| + |d| of its
+/// four values, is 255 steps; `bias` is the sum of all values below 0, as 16 running sums over the values' positions
+/// modulo 16.
 struct TableSteps {
   float inverse;
   TableScale scale;
 };
-inline TableSteps StepsOf(float range, const float* bias) {
+inline TableSteps StepsOf(float range, float (&bias)[16]) {
+  for (std::size_t width = 8; width != 0; width /= 2) {
+    for (std::size_t i = 0; i < width; i++) bias[i] += bias[i + width];
+  }
   const bool tiny = !(range >= kTiny);
-  return {tiny ? 0 : 255.0F / range,
-          {.step = tiny ? 0 : range / 255.0F, .bias = (bias[0] + bias[1]) + (bias[2] + bias[3])}};
-}
-
-/// Each of the four values, or 0, added in this order on every set.
-inline float SumOfBits(const float* query, std::size_t bits) {
-  const float a = (bits & 1) != 0 ? query[0] : 0;
-  const float b = (bits & 2) != 0 ? query[1] : 0;
-  const float c = (bits & 4) != 0 ? query[2] : 0;
-  const float d = (bits & 8) != 0 ? query[3] : 0;
-  return (a + b) + (c + d);
+  return {tiny ? 0 : 255.0F / range, {.step = tiny ? 0 : range / 255.0F, .bias = bias[0]}};
 }
 
 struct Lowest {

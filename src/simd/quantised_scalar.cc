@@ -51,23 +51,29 @@ void PackBlockScalar(const std::uint8_t* bits, std::size_t count, std::size_t gr
   PackBlockFrom(0, bits, count, groups, block);
 }
 
+/// What the lower and the higher of two bits add to an entry, above the least: a set bit its value when that is
+/// positive, a clear bit the magnitude of a negative one.
+inline float PairSum(const float* query, std::size_t bits, float inverse) {
+  const auto above_least = [](float value, bool set) {
+    const float positive = Larger(value, 0);
+    return set ? positive : positive - value;
+  };
+  return above_least(query[0] * inverse, (bits & 1) != 0) + above_least(query[1] * inverse, (bits & 2) != 0);
+}
+
 TableScale BuildTableScalar(const float* query, std::size_t groups, std::uint8_t* table) {
   float range = 0;
-  float bias[4] = {};
-  const auto least_of = [](const float* q) {
-    return (Smaller(q[0], 0) + Smaller(q[1], 0)) + (Smaller(q[2], 0) + Smaller(q[3], 0));
-  };
+  float bias[16] = {};
   for (std::size_t g = 0; g < groups; g++) {
     const float* q = query + 4 * g;
-    const float most = (Larger(q[0], 0) + Larger(q[1], 0)) + (Larger(q[2], 0) + Larger(q[3], 0));
-    range = Larger(range, most - least_of(q));
-    bias[g % 4] += least_of(q);
+    range = Larger(range,
+                   (__builtin_fabsf(q[0]) + __builtin_fabsf(q[1])) + (__builtin_fabsf(q[2]) + __builtin_fabsf(q[3])));
+    for (std::size_t i = 0; i < 4; i++) bias[(4 * g + i) % 16] += Smaller(q[i], 0);
   }
   const TableSteps steps = StepsOf(range, bias);
-  for (std::size_t g = 0; g < groups; g++) {
-    const float least = least_of(query + 4 * g);
+  for (std::size_t g = 0; g < groups; g++, query += 4) {
     for (std::size_t b = 0; b < 16; b++) {
-      table[g * 16 + b] = RoundedByte((SumOfBits(query + 4 * g, b) - least) * steps.inverse);
+      table[g * 16 + b] = RoundedByte(PairSum(query, b, steps.inverse) + PairSum(query + 2, b / 4, steps.inverse));
     }
   }
   return steps.scale;

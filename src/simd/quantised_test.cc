@@ -475,6 +475,36 @@ TEST(QuantisedKernels, LevelsAreTheSameOnEverySetAndTheirSumsDifferInRounding) {
   }
 }
 
+/// FNV-1a.
+template <class T>
+std::uint64_t HashOf(std::uint64_t hash, const std::vector<T>& values) {
+  Bytes bytes(values.size() * sizeof(T));
+  std::memcpy(bytes.data(), values.data(), bytes.size());
+  for (const std::uint8_t byte : bytes) hash = (hash ^ byte) * 0x100000001B3ULL;
+  return hash;
+}
+
+TEST(QuantisedKernels, WhatDecidesASearchIsTheSameOnEveryMachine) {
+  for (const QuantisedKernels* kernels : AllTables()) {
+    Random random(17);
+    Floats values = RandomFloats(random, 1024);
+    kernels->hadamard(values.data(), values.size());
+    Bytes table(4096), levels(1024);
+    std::vector<std::int8_t> query(1024);
+    const TableScale scale = kernels->build_table(values.data(), 256, table.data());
+    const float step = kernels->quantise_to_int8(values.data(), 1024, query.data());
+    kernels->quantise_levels(values.data(), 1024, 0.3F, levels.data());
+    const Estimates of = {std::vector<std::uint32_t>(1024, 777), values, RandomFloats(random, 1024),
+                          RandomFloats(random, 1024)};
+    const Kept kept = Keep(*kernels, of, 1);
+    std::uint64_t hash = HashOf(0xCBF29CE484222325ULL, values);
+    hash = HashOf(HashOf(HashOf(hash, table), levels), query);
+    hash = HashOf(hash, Floats{scale.step, scale.bias, step});
+    hash = HashOf(HashOf(hash, kept.positions), kept.lower);
+    EXPECT_EQ(hash, 9742124070612748167ULL) << kernels->name;
+  }
+}
+
 TEST(QuantisedKernels, ThePublicFunctionsUseTheActiveTable) {
   Random random(16);
   const Floats query = RandomFloats(random, 64);
