@@ -89,13 +89,11 @@ bool IsIndexDamage(const Plan& plan, const Error& error) {
 
 }  // namespace
 
-Result<SearchResult> Search(OpenTable& table, const SearchRequest& request, const Deadline& deadline) {
-  const Snapshot& snapshot = table.snapshot();
-  const Clock& clock = snapshot.environment().clock;
+Result<Nearest> FindNearest(OpenTable& table, const SearchRequest& request, const Deadline& deadline) {
+  const Clock& clock = table.snapshot().environment().clock;
   const SteadyTime begin = clock.Now();
-  SearchResult result;
-  Explain& explain = result.explain;
-
+  Nearest nearest;
+  Explain& explain = nearest.explain;
   // 1. Snapshot: the caller pinned it.  2. Plan.
   FIRN_TRY(const Plan plan, MakePlan(table, request, deadline));
   // 3. Scatter and 4. merge: the nearest of every segment and of every piece of what has no index.
@@ -103,24 +101,31 @@ Result<SearchResult> Search(OpenTable& table, const SearchRequest& request, cons
   if (!found) {
     if (!IsIndexDamage(plan, found.error())) return std::move(found).error();
     table.Distrust(plan.column, plan.metric, found.error().message);
-    return Search(table, request, deadline);
+    return FindNearest(table, request, deadline);
   }
-  FIRN_TRY(std::vector<simd::Hit> hits, Merge(table, plan, request, *std::move(found), explain, deadline));
+  FIRN_TRY(nearest.hits, Merge(table, plan, request, *std::move(found), explain, deadline));
   if (plan.predicate && request.postfilter) {
-    FIRN_TRY(hits, Postfilter(snapshot, *plan.predicate, std::move(hits), deadline));
+    FIRN_TRY(nearest.hits, Postfilter(table.snapshot(), *plan.predicate, std::move(nearest.hits), deadline));
   }
-  const SteadyTime searched = clock.Now();
-  // 5. Fetch the rows that stay after the offset, and 6. project.
-  const std::size_t skipped = std::min<std::size_t>(request.offset, hits.size());
-  FIRN_TRY(result.rows, Fetch(snapshot, std::span(hits).subspan(skipped), request, deadline));
-
-  explain.version = snapshot.version();
-  explain.fragments = snapshot.manifest().fragments.size();
+  explain.version = table.snapshot().version();
+  explain.fragments = table.snapshot().manifest().fragments.size();
   explain.rows_matching = explain.rows_scanned;
   explain.plan = Describe(table, plan, request);
   if (plan.index) explain.warnings = plan.index->warnings;
-  explain.search_ms = Millis(begin, searched);
-  explain.fetch_ms = Millis(searched, clock.Now());
+  explain.search_ms = Millis(begin, clock.Now());
+  return nearest;
+}
+
+Result<SearchResult> Search(OpenTable& table, const SearchRequest& request, const Deadline& deadline) {
+  FIRN_TRY(Nearest nearest, FindNearest(table, request, deadline));
+  const Clock& clock = table.snapshot().environment().clock;
+  const SteadyTime searched = clock.Now();
+  // 5. Fetch the rows that stay after the offset, and 6. project.
+  const std::size_t skipped = std::min<std::size_t>(request.offset, nearest.hits.size());
+  SearchResult result;
+  FIRN_TRY(result.rows, Fetch(table.snapshot(), std::span(nearest.hits).subspan(skipped), request, deadline));
+  result.explain = std::move(nearest.explain);
+  result.explain.fetch_ms = Millis(searched, clock.Now());
   return result;
 }
 

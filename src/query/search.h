@@ -55,10 +55,19 @@ struct Explain {
   double total_ms = 0;
 };
 
+/// Steps 1 to 4 of a search: which rows, and how far; nearest first, ties by row address. `offset` of them are still there.
+struct Nearest {
+  std::vector<simd::Hit> hits;
+  Explain explain;
+};
+
 struct SearchResult {
   arrow::RecordBatch rows;  // columns, [_rowid], _distance (float32); nearest first, ties by row address
   Explain explain;
 };
+
+/// Errors are those of Search.
+Result<Nearest> FindNearest(OpenTable& table, const SearchRequest& request, const Deadline& deadline);
 
 /// InvalidArgument: unknown column, wrong dimension, k = 0 or beyond kMaxK, recall not in (0, 1], non-finite query, filter errors. An index that
 /// is corrupt or missing costs time and gives a warning, never an error or a wrong row.

@@ -150,11 +150,12 @@ void VectorSegment::Prepare(std::span<const float> vector, SegmentQuery& query) 
   query.rotated_.resize(d);
   rotation_.Apply(query.input_, query.rotated_);
   query.sum_ = 0;
-  float largest = 0;
+  float largest = 0, absolute = 0;
   for (std::size_t i = 0; i < d; i++) {
     query.rotated_[i] -= header_.mean[i];
     query.sum_ += query.rotated_[i];
     largest = std::max(largest, std::abs(query.rotated_[i]));
+    absolute += std::abs(query.rotated_[i]);
   }
   query.table_.resize(header_.groups() * 16);
   query.table_scale_ = simd::BuildTable(query.rotated_, query.table_.data());
@@ -162,7 +163,8 @@ void VectorSegment::Prepare(std::span<const float> vector, SegmentQuery& query) 
   query.byte_step_ = simd::QuantiseToInt8(query.rotated_, query.bytes_.data());
 
   // |q - c|^2 for every centroid, by integer products: exact to about 1 part in 10,000 of |q| |c|.
-  const float short_step = largest > 0 ? largest / 2047.0F : 1.0F;
+  // The step leaves room for 255 * sum |q| in 31 bits.
+  const float short_step = largest > 0 ? std::max(largest / 2047.0F, absolute * 0x1p-22F) : 1.0F;
   query.shorts_.resize(d);
   for (std::size_t i = 0; i < d; i++) query.shorts_[i] = static_cast<std::int16_t>(std::lrint(query.rotated_[i] / short_step));
   const std::size_t lists = header_.lists.size();
