@@ -11,6 +11,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "bench")]
 
 import ann_data  # noqa: E402
+import ann_plot  # noqa: E402
 import ann_report  # noqa: E402
 from ann_peers import ENGINES  # noqa: E402
 from ann_runners import CORES, SEARCH_CORE, EngineFailed, FirnRunner, FirnTable, PeerRunner  # noqa: E402
@@ -90,6 +91,7 @@ class Run:
         self.results = {}  # title -> what is known
         self.rounds = {}  # (title, condition's number) -> one list of points a repeat
         self.groups = 0
+        self.load_words = ann_report.load_words()
 
     def _firn_runners(self, names):
         program = ROOT / "build/release/ann_bench"
@@ -174,9 +176,9 @@ def preamble(run, args):
 
     {command.strip()}
 
-One query a call, one thread, pinned to core {SEARCH_CORE}; built with 2 threads on {len(CORES)} cores. {args.repeats} repeats, engines taking turns, medians. recall@10 against
+One query a call, one thread, pinned to core {SEARCH_CORE}; built with 2 threads on {len(CORES)} cores. Repeats: {args.repeats}, engines taking turns, medians. recall@10 against
 {ties}, ties counted as hits. Peers are called from Python: about 1 us a call for the
-native bindings, tens of us for LanceDB, which a server's or a program's caller would not pay; Firn is measured in its own process.{groups}{missing}
+native bindings, tens of us for LanceDB, which a server's or a program's caller would not pay; Firn is measured in its own process.{groups}{run.load_words}{missing}
 """
 
 
@@ -204,14 +206,14 @@ def headline(engines):
 
 def write_speed(run, engines, args):
     name = f"ann-{run.data.name}"
-    ann_report.plot(engines, f"{run.data.title}: recall and speed, one thread", args.out / f"{name}.svg")
+    ann_plot.plot(engines, f"{run.data.title}: recall and speed, one thread", args.out / f"{name}.svg")
     text = f"""# Vector search: {run.data.title}
 
 {preamble(run, args)}
 {headline(engines)}{ann_report.speed_table(engines)}
 
-QPS is that of the fastest of the swept settings that reaches the recall. Bytes: all that a search needs, as saved; LanceDB's and Firn's rows live in the
-table too. Resident: beyond Python and numpy, while searching.
+QPS is that of the fastest of the swept settings that reaches the recall. Bytes: all that a search needs, as saved, raw vectors included where it reads
+them; LanceDB's are its table with the index. Resident: beyond Python and numpy, while searching.
 
 ![recall and QPS]({name}.svg)
 

@@ -231,7 +231,7 @@ def debian(cache, source, rows=None):
     source = pathlib.Path(source)
     files = [source / name for name in ("packages.f16.npy", "queries.f16.npy", "packages.jsonl.gz")]
     name = "debian" if rows is None else f"debian-{rows}"
-    folder, key = cache / name, [_file_key(*files), rows, 1]
+    folder, key = cache / name, [_file_key(*files), rows, 2]
     if _fresh(folder, key):
         base = np.load(files[0])
         step = 1 if rows is None else len(base) // rows
@@ -239,8 +239,8 @@ def debian(cache, source, rows=None):
         packages = read_jsonl(files[2])[::step][:rows]
         random = np.random.default_rng(7).integers(0, 1000, len(packages))
         with gzip.open(folder / "rows.jsonl.gz", "wt", compresslevel=1) as out:
-            for package, r in zip(packages, random):
-                out.write(json.dumps(package | {"r": int(r)}) + "\n")
+            for i, (package, r) in enumerate(zip(packages, random)):
+                out.write(json.dumps(package | {"id": i, "r": int(r)}) + "\n")
         np.savez(
             folder / "columns.npz", r=random, section=np.array([p["section"] for p in packages]),
             installed_kib=np.array([p["installed_kib"] for p in packages]),

@@ -204,22 +204,26 @@ class Hnswlib(Engine):
 
 class Usearch(Engine):
     name, package, parameters = "usearch i8", "usearch", "i8, connectivity 16, expansion_add 128"
+    unit_vectors = True
 
     def build(self, vectors, columns):
         from usearch.index import Index
 
-        # i8 holds [-1, 1]; l2 and dot keep their order when all is scaled alike.
-        self.scale = np.float32(1 if self.metric == "cosine" else 1 / np.abs(vectors).max())
+        # Quantised here, to the data's own range: usearch's casts from f32 assume unit length.
+        self.scale = np.float32(127 / np.abs(vectors).max())
         metric = {"l2": "l2sq", "cosine": "cos", "dot": "ip"}[self.metric]
         self.index = Index(ndim=self.dim, metric=metric, dtype="i8", connectivity=16, expansion_add=128)
-        self.index.add(np.arange(len(vectors)), vectors * self.scale, threads=THREADS)
+        self.index.add(np.arange(len(vectors)), self.quantised(vectors), threads=THREADS)
+
+    def quantised(self, vectors):
+        return np.clip(np.rint(vectors * self.scale), -127, 127).astype(np.int8)
 
     def sweeps(self):
         return [[{"ef": ef} for ef in EFS]]
 
     def requests(self, queries, setting, condition=None):
         self.index.expansion_search = setting["ef"]
-        return list(np.clip(queries * self.scale, -1, 1))
+        return list(self.quantised(queries))
 
     def search(self, request, k):
         return self.index.search(request, k, threads=1)
@@ -399,7 +403,7 @@ class Zvec(Engine):
 class LanceDb(Engine):
     package = "lancedb"
     refine = ()  # factors to sweep
-    probes = [1, 2, 4, 8, 16, 32, 64]
+    probes = [2, 4, 8, 16, 32, 64]
 
     def build(self, vectors, columns):
         import lancedb
@@ -421,9 +425,8 @@ class LanceDb(Engine):
 
     def requests(self, queries, setting, condition=None):
         def prepare(query):
-            search = self.table.search(query).distance_type(self.metric).limit(10).nprobes(setting["nprobes"]).select(["id"])
-            if setting["refine"] > 1:
-                search = search.refine_factor(setting["refine"])
+            search = self.table.search(query).distance_type(self.metric).limit(10).select(["id", "_distance"])
+            search = search.nprobes(setting["nprobes"]).refine_factor(setting["refine"])
             return search if condition is None else search.where(condition.sql, prefilter=True)
 
         return [prepare(query) for query in queries]
@@ -440,7 +443,7 @@ class LanceDb(Engine):
 
 class LancePq(LanceDb):
     name, parameters = "LanceDB IVF_PQ", "256 partitions, d/8 sub-vectors of 8 bit"
-    refine = (1, 10, 30)
+    refine = (10, 30)
 
     def filtered_sweeps(self):
         return [[{"nprobes": 20, "refine": 10}]]
@@ -453,7 +456,7 @@ class LancePq(LanceDb):
 
 class LanceRq(LanceDb):
     name, parameters = "LanceDB IVF_RQ", "256 partitions, 1 bit"
-    refine = (1, 10, 30)
+    refine = (10, 30)
 
     def config(self):
         from lancedb.index import IvfRq
@@ -470,11 +473,11 @@ class LanceHnsw(LanceDb):
         return HnswSq(distance_type=self.metric, num_partitions=1)
 
     def sweeps(self):
-        return [[{"ef": ef, "refine": r} for ef in EFS[::2]] for r in (1, 3)]
+        return [[{"ef": ef, "refine": r} for ef in EFS[2::3]] for r in (1, 3)]
 
     def requests(self, queries, setting, condition=None):
         def prepare(query):
-            search = self.table.search(query).distance_type(self.metric).limit(10).ef(setting["ef"]).select(["id"])
+            search = self.table.search(query).distance_type(self.metric).limit(10).ef(setting["ef"]).select(["id", "_distance"])
             return search.refine_factor(setting["refine"]) if setting["refine"] > 1 else search
 
         return [prepare(query) for query in queries]

@@ -15,7 +15,7 @@ from support.firn import Firn
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 CORES = sorted(os.sched_getaffinity(0))
 SEARCH_CORE = CORES[-1]
-FIRST_LIMIT_S, LATER_LIMIT_S = 60, 5  # the most that one setting may take in the first and in later repeats
+FIRST_LIMIT_S, LATER_LIMIT_S = 60, 3  # the most that one setting may take in the first and in later repeats
 ANSWER_LIMIT_S = 3600
 
 
@@ -25,6 +25,11 @@ class EngineFailed(Exception):
 
 def label(setting):
     return ", ".join(f"{name} {value}" for name, value in setting.items()) or "-"
+
+
+def last_line(text):
+    """What a program that failed said last."""
+    return next((line.strip()[:200] for line in reversed(text.splitlines()) if line.strip()), "no message")
 
 
 class PeerRunner:
@@ -61,8 +66,7 @@ class PeerRunner:
     def _last_words(self):
         code = self.process.wait(timeout=60)
         self.log.seek(0)
-        lines = [line.strip() for line in self.log if line.strip()]
-        return f"exit {code}: {lines[-1][:200] if lines else 'no message'}"
+        return f"exit {code}: {last_line(self.log.read())}"
 
     def build(self, with_columns):
         columns = self.data.folder / "columns.npz" if with_columns else None
@@ -128,7 +132,7 @@ class FirnTable:
     def _run(self, *arguments):
         result = self.firn.run(*arguments, "--db", self.db, check=False, timeout=ANSWER_LIMIT_S)
         if result.returncode != 0:
-            raise EngineFailed(f"firn {arguments[0]}: {result.stderr.strip()[:300]}")
+            raise EngineFailed(f"firn {arguments[0]}: {last_line(result.stderr)}")
         return result
 
     def version(self):
@@ -160,7 +164,7 @@ class FirnRunner:
             preexec_fn=lambda: os.sched_setaffinity(0, {SEARCH_CORE}),
         )  # fmt: skip
         if result.returncode != 0:
-            raise EngineFailed(f"ann_bench: exit {result.returncode}: {result.stderr.strip()[:300]}")
+            raise EngineFailed(f"ann_bench: exit {result.returncode}: {last_line(result.stderr)}")
         lines = [json.loads(line) for line in result.stdout.splitlines() if line.startswith("{")]
         return [line | {"recall": judge.recall(np.load(line["ids_file"]))} for line in lines]
 

@@ -104,6 +104,7 @@ def main():
         command = json.loads(line)
         result = getattr(worker, command.pop("do"))(**command)
         print(json.dumps(result), file=answers)
+    os._exit(0)  # some libraries' threads would hold the interpreter up
 
 
 if __name__ == "__main__":
