@@ -473,7 +473,7 @@ class LanceHnsw(LanceDb):
         return HnswSq(distance_type=self.metric, num_partitions=1)
 
     def sweeps(self):
-        return [[{"ef": ef, "refine": r} for ef in EFS[2::3]] for r in (1, 3)]
+        return [[{"ef": ef, "refine": r} for ef in EFS[2::3] if ef >= 10 * r] for r in (1, 3)]
 
     def requests(self, queries, setting, condition=None):
         def prepare(query):

@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -28,8 +29,9 @@ def label(setting):
 
 
 def last_line(text):
-    """What a program that failed said last."""
-    return next((line.strip()[:200] for line in reversed(text.splitlines()) if line.strip()), "no message")
+    """What a program that failed said last, without the paths of the machine it was built or runs on."""
+    line = next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "no message")
+    return re.sub(r"[, ]*/[\w./-]+(:\d+)*", "", line)[:200]
 
 
 class PeerRunner:

@@ -85,7 +85,7 @@ class Worker:
         found = np.full((len(answers), K), -1, np.int32)
         for i, answer in enumerate(answers):
             rows = list(self.engine.rows(answer))[:K]
-            found[i, : len(rows)] = np.asarray(rows, np.int64)
+            found[i, : len(rows)] = np.asarray(rows).astype(np.int64).astype(np.int32)  # none is -1, and 2**32 - 1 in rabitqlib
         np.save(ids, found)
         times_us = np.array(times_ns) / 1e3
         return {
