@@ -262,7 +262,7 @@ class Mixture:
     f**-0.5, to a length of 1.8. A vector is its cluster's center, plus Gaussian amounts of the 16 features that its cluster
     varies in (their spread falls from 1 to 0.2, a length of 2.6 together), plus white noise of length 0.8: clusters overlap.
     Their shares follow a power law (rank**-0.6), so sizes differ 60-fold. Chosen so that an inverted file of 256 lists must probe
-    about as many of them as for the Debian vectors: .59 of the neighbours are in the nearest list, .94 in the 32 nearest.
+    about as many of them as for the Debian vectors: .57 of the neighbours are in the nearest list, .93 in the 32 nearest.
     """
 
     FEATURES, VARYING, CENTER_LENGTH, NOISE_LENGTH = 512, 16, 1.8, 0.8
