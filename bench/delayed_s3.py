@@ -1,4 +1,4 @@
-"""An S3 server some milliseconds away: a proxy before versitygw that adds a delay to every request and counts them."""
+"""An S3 server some milliseconds away: a proxy before versitygw that adds a delay to every request and counts them, their bytes and their rounds."""
 
 import http.client
 import threading
@@ -13,6 +13,8 @@ class DelayedS3:
         self.server = S3Server(folder)
         self.delay_s = delay_ms / 1000
         self.requests = 0
+        self.bytes_sent = 0  # bodies of answers
+        self.spans = []  # (arrival, end) of every request, in seconds of the performance counter
         self.lock = threading.Lock()
         outer = self
 
@@ -46,6 +48,9 @@ class DelayedS3:
                 self.end_headers()
                 if self.command != "HEAD":
                     self.wfile.write(data)
+                with outer.lock:
+                    outer.bytes_sent += len(data)
+                    outer.spans.append((arrived, time.perf_counter()))
 
             do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = forward
 
@@ -57,6 +62,14 @@ class DelayedS3:
         self.proxy.daemon_threads = True
         self.endpoint = f"http://127.0.0.1:{self.proxy.server_address[1]}"
         threading.Thread(target=self.proxy.serve_forever, daemon=True).start()
+
+    def rounds(self, since=0):
+        """The longest chain of requests, from number `since` on, that each began after the one before had ended."""
+        chain, free_at = 0, 0.0
+        for begin, end in sorted(self.spans[since:], key=lambda span: span[1]):
+            if begin >= free_at:
+                chain, free_at = chain + 1, end
+        return chain
 
     def environment(self):
         return self.server.environment(self.endpoint)
