@@ -1,6 +1,8 @@
 #include "query/index_scan.h"
 
 #include <algorithm>
+#include <limits>
+#include <map>
 #include <mutex>
 
 namespace firn::query {
@@ -32,6 +34,33 @@ Result<std::vector<std::shared_ptr<const index::LoadedLists>>> LoadLists(const O
     rest = rest.subspan(2 * lists[i].size());
   }
   return loaded;
+}
+
+/// Candidates from indexes that LanceDB built. What their codes say is made exact like every estimate; as nothing is known of the error,
+/// more of them are looked at.
+Status SearchLanceIndexes(const OpenTable& table, const Plan& plan, const SearchRequest& request, std::vector<Estimate>& estimates,
+                          const Deadline& deadline) {
+  constexpr std::size_t kRefine = 10;
+  constexpr std::size_t kProbes = 20;
+  const table::Snapshot& snapshot = table.snapshot();
+  FIRN_TRY(const auto* deletions, snapshot.Deletions(deadline));
+  for (const OpenLanceIndex& theirs : plan.index->lance) {
+    std::map<std::uint64_t, const lance::DeletionVector*> mine;
+    for (const lance::Fragment* fragment : theirs.fragments) {
+      const auto deleted = deletions->find(fragment->id);
+      mine.emplace(fragment->id, deleted == deletions->end() ? nullptr : &deleted->second);
+    }
+    const std::function<bool(lance::RowAddress)> accept = [&](lance::RowAddress row) {
+      const auto fragment = mine.find(row >> 32);
+      return fragment != mine.end() && (fragment->second == nullptr || !fragment->second->Contains(static_cast<std::uint32_t>(row)));
+    };
+    const std::size_t probes = request.nprobes ? *request.nprobes : std::max(kProbes, theirs.index->partitions() / 10);
+    const std::size_t wanted = theirs.index->approximate() ? plan.wanted * request.refine.value_or(kRefine) : plan.wanted;
+    FIRN_TRY(const std::vector<simd::Hit> hits, theirs.index->Search(request.vector, probes, wanted, &accept, deadline, &snapshot.environment().pool));
+    for (const simd::Hit& hit : hits)
+      estimates.push_back({hit.distance * theirs.index->scale_to_metric(), std::numeric_limits<float>::infinity(), hit.row});
+  }
+  return {};
 }
 
 class ExactDistance {
@@ -125,6 +154,9 @@ Result<std::vector<Estimate>> ScanLists(const OpenTable& table, const Plan& plan
   } else {
     FIRN_CHECK(table.snapshot().environment().pool.ParallelFor(segments.size(), scan));
   }
+  if (!plan.prefilter && !plan.index->lance.empty()) {
+    FIRN_CHECK(SearchLanceIndexes(table, plan, request, estimates, deadline));
+  }
   return estimates;
 }
 
@@ -137,8 +169,11 @@ Result<std::vector<simd::Hit>> RankEstimates(const OpenTable& table, const Plan&
                                              std::vector<Estimate> estimates, Explain& explain, const Deadline& deadline) {
   std::ranges::sort(estimates, [](const Estimate& a, const Estimate& b) { return a.distance < b.distance || (a.distance == b.distance && a.row < b.row); });
   if (estimates.size() > plan.wanted) {
-    // The k-th estimate bounds what can still be among the k nearest.
-    const float bound = estimates[plan.wanted - 1].distance + estimates[plan.wanted - 1].error;
+    // The k smallest upper bounds bound what can still be among the k nearest.
+    std::vector<float> upper;
+    for (const Estimate& estimate : estimates) upper.push_back(estimate.distance + estimate.error);
+    std::ranges::nth_element(upper, upper.begin() + static_cast<std::ptrdiff_t>(plan.wanted - 1));
+    const float bound = upper[plan.wanted - 1];
     std::erase_if(estimates, [&](const Estimate& estimate) { return estimate.distance - estimate.error > bound; });
   }
   std::vector<lance::RowAddress> rows;

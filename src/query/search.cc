@@ -16,19 +16,31 @@ using table::Snapshot;
 struct Found {
   std::vector<simd::Hit> hits;
   std::vector<Estimate> estimates;
+  std::optional<Error> damage;  // the index is not what it should be; the rest is not filled
 };
+
+bool IsDamage(const Error& error) {
+  return error.kind == ErrorKind::kDataCorruption || error.kind == ErrorKind::kNotFound || error.kind == ErrorKind::kUnsupported;
+}
 
 Result<Found> Scatter(const OpenTable& table, const Plan& plan, const SearchRequest& request, Explain& explain,
                       const Deadline& deadline) {
   const Snapshot& snapshot = table.snapshot();
   Found found;
   if (plan.way == Way::kLists) {
-    FIRN_TRY(found.estimates, ScanLists(table, plan, request, explain, deadline));
+    Result<std::vector<Estimate>> estimates = ScanLists(table, plan, request, explain, deadline);
+    if (!estimates && IsDamage(estimates.error())) {
+      found.damage = std::move(estimates).error();
+      return found;
+    }
+    if (!estimates) return std::move(estimates).error();
+    found.estimates = *std::move(estimates);
   } else if (plan.way == Way::kMatches) {
     FIRN_TRY(found.hits, ScoreMatches(table, plan, request, explain, deadline));
   }
-  if (plan.way == Way::kExact || !plan.index->uncovered.empty()) {
-    FIRN_TRY(ExactHits exact, ScanExactly(snapshot, plan, request, plan.way == Way::kExact ? nullptr : &plan.index->uncovered, deadline));
+  const std::vector<const lance::Fragment*> unindexed = plan.way == Way::kExact ? std::vector<const lance::Fragment*>() : FragmentsToScan(plan);
+  if (plan.way == Way::kExact || !unindexed.empty()) {
+    FIRN_TRY(ExactHits exact, ScanExactly(snapshot, plan, request, plan.way == Way::kExact ? nullptr : &unindexed, deadline));
     explain.rows_scanned += exact.scored;
     std::ranges::move(exact.hits, std::back_inserter(found.hits));
   }
@@ -82,11 +94,6 @@ Result<arrow::RecordBatch> Fetch(const Snapshot& snapshot, std::span<const simd:
 
 double Millis(SteadyTime from, SteadyTime to) { return std::chrono::duration<double, std::milli>(to - from).count(); }
 
-/// An index whose bytes are not what they should be is left alone from now on, and the search begins again without it.
-bool IsIndexDamage(const Plan& plan, const Error& error) {
-  return plan.way != Way::kExact && (error.kind == ErrorKind::kDataCorruption || error.kind == ErrorKind::kNotFound) && error.message.contains("index object");
-}
-
 }  // namespace
 
 Result<Nearest> FindNearest(OpenTable& table, const SearchRequest& request, const Deadline& deadline) {
@@ -97,13 +104,13 @@ Result<Nearest> FindNearest(OpenTable& table, const SearchRequest& request, cons
   // 1. Snapshot: the caller pinned it.  2. Plan.
   FIRN_TRY(const Plan plan, MakePlan(table, request, deadline));
   // 3. Scatter and 4. merge: the nearest of every segment and of every piece of what has no index.
-  Result<Found> found = Scatter(table, plan, request, explain, deadline);
-  if (!found) {
-    if (!IsIndexDamage(plan, found.error())) return std::move(found).error();
-    table.Distrust(plan.column, plan.metric, found.error().message);
+  FIRN_TRY(Found found, Scatter(table, plan, request, explain, deadline));
+  if (found.damage) {
+    // The index is left alone from now on, and the search begins again without it.
+    table.Distrust(plan.column, plan.metric, found.damage->message);
     return FindNearest(table, request, deadline);
   }
-  FIRN_TRY(nearest.hits, Merge(table, plan, request, *std::move(found), explain, deadline));
+  FIRN_TRY(nearest.hits, Merge(table, plan, request, std::move(found), explain, deadline));
   if (plan.predicate && request.postfilter) {
     FIRN_TRY(nearest.hits, Postfilter(table.snapshot(), *plan.predicate, std::move(nearest.hits), deadline));
   }
