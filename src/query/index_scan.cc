@@ -8,6 +8,18 @@
 namespace firn::query {
 namespace {
 
+/// Supplements are worth their bytes while they are few; else the vectors of more candidates are read instead.
+constexpr std::uint64_t kMostSupplementBytes = 2ULL << 20;
+
+bool WorthSupplements(const Plan& plan, const std::vector<std::vector<std::uint32_t>>& lists) {
+  std::uint64_t bytes = 0;
+  for (std::size_t i = 0; i < lists.size(); i++) {
+    const index::SegmentHeader& header = plan.index->segments[i].segment->header();
+    for (const std::uint32_t list : lists[i]) bytes += header.SupplementBytes(header.lists[list]);
+  }
+  return bytes <= kMostSupplementBytes;
+}
+
 /// Lists that are not in memory, of all segments, in one round.
 Result<std::vector<std::shared_ptr<const index::LoadedLists>>> LoadLists(const OpenTable& table, const Plan& plan,
                                                                          const SearchRequest& request,
@@ -21,17 +33,20 @@ Result<std::vector<std::shared_ptr<const index::LoadedLists>>> LoadLists(const O
     loaded[i] = segments[i].lists;
     if (loaded[i] || (plan.mask && plan.mask->matches[i] == 0)) continue;
     lists[i] = segments[i].segment->Probes(queries[i], ListsFor(segments[i], request, plan, i));
-    std::ranges::move(segments[i].segment->Requests(lists[i]), std::back_inserter(requests));
   }
+  const bool supplements = WorthSupplements(plan, lists);
+  for (std::size_t i = 0; i < segments.size(); i++)
+    std::ranges::move(segments[i].segment->Requests(lists[i], supplements), std::back_inserter(requests));
   if (requests.empty()) return loaded;
   auto answers = table.snapshot().environment().store.ReadMany(requests, deadline);
   if (answers.size() != requests.size()) return Internal("a store gave another number of answers than requests");
   std::span rest(answers);
   for (std::size_t i = 0; i < segments.size(); i++) {
     if (loaded[i] || lists[i].empty()) continue;
-    FIRN_TRY(index::LoadedLists accepted, segments[i].segment->Accept(lists[i], rest.first(2 * lists[i].size())));
+    const std::size_t mine = (supplements ? 2 : 1) * lists[i].size();
+    FIRN_TRY(index::LoadedLists accepted, segments[i].segment->Accept(lists[i], supplements, rest.first(mine)));
     loaded[i] = std::make_shared<const index::LoadedLists>(std::move(accepted));
-    rest = rest.subspan(2 * lists[i].size());
+    rest = rest.subspan(mine);
   }
   return loaded;
 }
@@ -95,12 +110,22 @@ void ScoreResident(const Plan& plan, const SearchRequest& request, std::span<con
   }
 }
 
+/// The columns to show, and the vectors at the end when they are not among them.
+std::vector<std::string> ColumnsToRead(const OpenTable& table, const Plan& plan, const SearchRequest& request, bool all) {
+  std::vector<std::string> columns;
+  if (all && request.columns) columns = *request.columns;
+  if (all && !request.columns) {
+    for (const arrow::Field& field : table.snapshot().schema()->fields) columns.push_back(field.name);
+  }
+  if (std::ranges::find(columns, plan.column) == columns.end()) columns.push_back(plan.column);
+  return columns;
+}
+
 /// The same, from vectors that are read for it: one round.
 Status ScoreFetched(const OpenTable& table, const Plan& plan, const SearchRequest& request, std::span<const lance::RowAddress> rows,
-                    simd::TopK& top, const Deadline& deadline) {
-  const std::vector<std::string> columns = {plan.column};
-  FIRN_TRY(const arrow::RecordBatch batch, table.snapshot().Take(rows, columns, false, deadline));
-  const arrow::Array& vectors = batch.columns.front();
+                    RowsInHand* in_hand, simd::TopK& top, const Deadline& deadline) {
+  FIRN_TRY(arrow::RecordBatch batch, table.snapshot().Take(rows, ColumnsToRead(table, plan, request, in_hand != nullptr), false, deadline));
+  const arrow::Array& vectors = *batch.Column(plan.column);
   const auto* values = vectors.child(0).data().data.data();
   const std::size_t row_bytes = static_cast<std::size_t>(vectors.type().list_size) * simd::SizeOf(plan.element);
   const ExactDistance exact(plan, request);
@@ -109,16 +134,18 @@ Status ScoreFetched(const OpenTable& table, const Plan& plan, const SearchReques
     const float distance = exact(values + i * row_bytes);
     if (exact.Wanted(distance)) top.Offer(distance, rows[i]);
   }
+  if (in_hand != nullptr) *in_hand = {{rows.begin(), rows.end()}, std::move(batch)};
   return {};
 }
 
 Result<std::vector<simd::Hit>> Score(const OpenTable& table, const Plan& plan, const SearchRequest& request,
-                                     std::span<const lance::RowAddress> rows, Explain& explain, const Deadline& deadline) {
+                                     std::span<const lance::RowAddress> rows, RowsInHand* in_hand, Explain& explain,
+                                     const Deadline& deadline) {
   simd::TopK top(plan.wanted);
   if (plan.vectors) {
     ScoreResident(plan, request, rows, top);
   } else if (!rows.empty()) {
-    FIRN_CHECK(ScoreFetched(table, plan, request, rows, top, deadline));
+    FIRN_CHECK(ScoreFetched(table, plan, request, rows, in_hand, top, deadline));
   }
   explain.rows_scanned += rows.size();
   return top.Take();
@@ -162,11 +189,12 @@ Result<std::vector<Estimate>> ScanLists(const OpenTable& table, const Plan& plan
 
 Result<std::vector<simd::Hit>> ScoreMatches(const OpenTable& table, const Plan& plan, const SearchRequest& request, Explain& explain,
                                             const Deadline& deadline) {
-  return Score(table, plan, request, plan.mask->few, explain, deadline);
+  return Score(table, plan, request, plan.mask->few, nullptr, explain, deadline);
 }
 
 Result<std::vector<simd::Hit>> RankEstimates(const OpenTable& table, const Plan& plan, const SearchRequest& request,
-                                             std::vector<Estimate> estimates, Explain& explain, const Deadline& deadline) {
+                                             std::vector<Estimate> estimates, RowsInHand* in_hand, Explain& explain,
+                                             const Deadline& deadline) {
   std::ranges::sort(estimates, [](const Estimate& a, const Estimate& b) { return a.distance < b.distance || (a.distance == b.distance && a.row < b.row); });
   if (estimates.size() > plan.wanted) {
     // The k smallest upper bounds bound what can still be among the k nearest.
@@ -179,7 +207,7 @@ Result<std::vector<simd::Hit>> RankEstimates(const OpenTable& table, const Plan&
   std::vector<lance::RowAddress> rows;
   for (const Estimate& estimate : estimates) rows.push_back(estimate.row);
   explain.candidates += rows.size();
-  return Score(table, plan, request, rows, explain, deadline);
+  return Score(table, plan, request, rows, in_hand, explain, deadline);
 }
 
 }  // namespace firn::query

@@ -49,9 +49,9 @@ Result<Found> Scatter(const OpenTable& table, const Plan& plan, const SearchRequ
 
 /// The nearest of all: estimates that may be among them get their exact distance first.
 Result<std::vector<simd::Hit>> Merge(const OpenTable& table, const Plan& plan, const SearchRequest& request, Found found,
-                                     Explain& explain, const Deadline& deadline) {
+                                     RowsInHand* in_hand, Explain& explain, const Deadline& deadline) {
   if (!found.estimates.empty()) {
-    FIRN_TRY(const std::vector<simd::Hit> ranked, RankEstimates(table, plan, request, std::move(found.estimates), explain, deadline));
+    FIRN_TRY(const std::vector<simd::Hit> ranked, RankEstimates(table, plan, request, std::move(found.estimates), in_hand, explain, deadline));
     found.hits.insert(found.hits.end(), ranked.begin(), ranked.end());
   }
   std::ranges::sort(found.hits);
@@ -72,7 +72,32 @@ Result<std::vector<simd::Hit>> Postfilter(const Snapshot& snapshot, const filter
   return passed;
 }
 
-Result<arrow::RecordBatch> Fetch(const Snapshot& snapshot, std::span<const simd::Hit> hits,
+/// The rows at `addresses` out of those in hand; empty when one of them is not there.
+Result<std::optional<arrow::RecordBatch>> PickInHand(const Snapshot& snapshot, const RowsInHand& in_hand, std::span<const lance::RowAddress> addresses,
+                                                     const SearchRequest& request) {
+  std::vector<std::int64_t> picked;
+  for (const lance::RowAddress address : addresses) {
+    const auto found = std::ranges::find(in_hand.addresses, address);
+    if (found == in_hand.addresses.end()) return std::optional<arrow::RecordBatch>();
+    picked.push_back(found - in_hand.addresses.begin());
+  }
+  FIRN_TRY(const arrow::SchemaPtr schema, snapshot.ProjectedSchema(request.columns, request.with_row_address));
+  arrow::RecordBatch rows{schema, {}, static_cast<std::int64_t>(addresses.size())};
+  for (const arrow::Field& field : schema->fields) {
+    if (const arrow::Array* column = in_hand.rows.Column(field.name)) {
+      rows.columns.push_back(arrow::Take(*column, picked));
+      continue;
+    }
+    arrow::ArrayData ids;  // the row addresses, which come last
+    ids.type = field.type;
+    ids.length = rows.rows;
+    ids.data = Buffer::OfValues(std::vector<std::uint64_t>(addresses.begin(), addresses.end()));
+    rows.columns.emplace_back(std::move(ids));
+  }
+  return std::optional<arrow::RecordBatch>(std::move(rows));
+}
+
+Result<arrow::RecordBatch> Fetch(const Snapshot& snapshot, std::span<const simd::Hit> hits, const RowsInHand& in_hand,
                                  const SearchRequest& request, const Deadline& deadline) {
   std::vector<lance::RowAddress> addresses;
   std::vector<float> distances;
@@ -80,7 +105,11 @@ Result<arrow::RecordBatch> Fetch(const Snapshot& snapshot, std::span<const simd:
     addresses.push_back(hit.row);
     distances.push_back(hit.distance);
   }
-  FIRN_TRY(arrow::RecordBatch rows, snapshot.Take(addresses, request.columns, request.with_row_address, deadline));
+  FIRN_TRY(std::optional<arrow::RecordBatch> taken, PickInHand(snapshot, in_hand, addresses, request));
+  if (!taken) {
+    FIRN_TRY(taken, snapshot.Take(addresses, request.columns, request.with_row_address, deadline));
+  }
+  arrow::RecordBatch rows = *std::move(taken);
   auto schema = std::make_shared<arrow::Schema>(*rows.schema);
   schema->fields.push_back({std::string(table::kDistanceColumn), arrow::Simple(TypeId::kFloat32), false, {}});
   arrow::ArrayData column;
@@ -94,9 +123,7 @@ Result<arrow::RecordBatch> Fetch(const Snapshot& snapshot, std::span<const simd:
 
 double Millis(SteadyTime from, SteadyTime to) { return std::chrono::duration<double, std::milli>(to - from).count(); }
 
-}  // namespace
-
-Result<Nearest> FindNearest(OpenTable& table, const SearchRequest& request, const Deadline& deadline) {
+Result<Nearest> FindNearest(OpenTable& table, const SearchRequest& request, RowsInHand* in_hand, const Deadline& deadline) {
   const Clock& clock = table.snapshot().environment().clock;
   const SteadyTime begin = clock.Now();
   Nearest nearest;
@@ -108,9 +135,9 @@ Result<Nearest> FindNearest(OpenTable& table, const SearchRequest& request, cons
   if (found.damage) {
     // The index is left alone from now on, and the search begins again without it.
     table.Distrust(plan.column, plan.metric, found.damage->message);
-    return FindNearest(table, request, deadline);
+    return FindNearest(table, request, in_hand, deadline);
   }
-  FIRN_TRY(nearest.hits, Merge(table, plan, request, std::move(found), explain, deadline));
+  FIRN_TRY(nearest.hits, Merge(table, plan, request, std::move(found), in_hand, explain, deadline));
   if (plan.predicate && request.postfilter) {
     FIRN_TRY(nearest.hits, Postfilter(table.snapshot(), *plan.predicate, std::move(nearest.hits), deadline));
   }
@@ -123,14 +150,21 @@ Result<Nearest> FindNearest(OpenTable& table, const SearchRequest& request, cons
   return nearest;
 }
 
+}  // namespace
+
+Result<Nearest> FindNearest(OpenTable& table, const SearchRequest& request, const Deadline& deadline) {
+  return FindNearest(table, request, nullptr, deadline);
+}
+
 Result<SearchResult> Search(OpenTable& table, const SearchRequest& request, const Deadline& deadline) {
-  FIRN_TRY(Nearest nearest, FindNearest(table, request, deadline));
+  RowsInHand in_hand;
+  FIRN_TRY(Nearest nearest, FindNearest(table, request, &in_hand, deadline));
   const Clock& clock = table.snapshot().environment().clock;
   const SteadyTime searched = clock.Now();
   // 5. Fetch the rows that stay after the offset, and 6. project.
   const std::size_t skipped = std::min<std::size_t>(request.offset, nearest.hits.size());
   SearchResult result;
-  FIRN_TRY(result.rows, Fetch(table.snapshot(), std::span(nearest.hits).subspan(skipped), request, deadline));
+  FIRN_TRY(result.rows, Fetch(table.snapshot(), std::span(nearest.hits).subspan(skipped), in_hand, request, deadline));
   result.explain = std::move(nearest.explain);
   result.explain.fetch_ms = Millis(searched, clock.Now());
   return result;
