@@ -44,6 +44,7 @@ struct Explain {
   std::uint64_t rows_scanned = 0;   // rows whose exact distance was computed
   std::uint64_t rows_matching = 0;  // of them, rows that passed the filter
   std::uint64_t lists = 0;          // of the index, scanned
+  std::uint64_t graphs = 0;         // walked instead of lists
   std::uint64_t rows_estimated = 0;  // by one bit a dimension
   std::uint64_t rows_refined = 0;    // by the supplement
   std::uint64_t candidates = 0;      // whose vectors were read
