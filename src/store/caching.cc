@@ -48,6 +48,30 @@ CachingStore::CachingStore(std::unique_ptr<ObjectStore> inner, const CacheOption
 
 std::vector<Result<ReadResult>> CachingStore::ReadMany(std::span<const ReadRequest> requests,
                                                        const Deadline& deadline) {
+  const auto read_far = [&](std::span<const ReadRequest> far) {
+    return far.empty() ? std::vector<Result<ReadResult>>() : inner().ReadMany(far, deadline);
+  };
+  return Serve(requests, read_far, deadline);
+}
+
+ReadAndListResult CachingStore::ReadManyAndList(std::span<const ReadRequest> requests, const ListRequest& list,
+                                                const Deadline& deadline) {
+  std::optional<Result<ListPage>> page;
+  const auto read_far = [&](std::span<const ReadRequest> far) -> std::vector<Result<ReadResult>> {
+    // What is read once more, because the caller that read it gave up, is a round without the listing.
+    if (page) return far.empty() ? std::vector<Result<ReadResult>>() : inner().ReadMany(far, deadline);
+    ReadAndListResult both = inner().ReadManyAndList(far, list, deadline);
+    page = std::move(both.list);
+    return std::move(both.reads);
+  };
+  std::vector<Result<ReadResult>> reads = Serve(requests, read_far, deadline);
+  if (!page) page = inner().List(list, deadline);
+  if (*page) Remember(**page);
+  return {std::move(reads), *std::move(page)};
+}
+
+std::vector<Result<ReadResult>> CachingStore::Serve(std::span<const ReadRequest> requests, const ReadFar& read_far,
+                                                    const Deadline& deadline) {
   std::vector<Result<ReadResult>> answers(requests.size());
   if (const Status in_time = deadline.Check("Reading objects"); !in_time) {
     answers.assign(requests.size(), in_time.error());
@@ -68,7 +92,7 @@ std::vector<Result<ReadResult>> CachingStore::ReadMany(std::span<const ReadReque
       waiting.emplace_back(i, std::move(flight));
     }
     // First fly, then wait: two batches that wait for each other's flights both get on.
-    Fly(own, deadline);
+    Fly(own, read_far);
     open.clear();
     for (const auto& [i, flight] : waiting) {
       answers[i] = flight->Wait(deadline);
@@ -102,7 +126,7 @@ std::pair<std::shared_ptr<CachingStore::Flight>, bool> CachingStore::Join(const 
   return {std::move(flight), true};
 }
 
-void CachingStore::Fly(std::span<const std::shared_ptr<Flight>> flights, const Deadline& deadline) {
+void CachingStore::Fly(std::span<const std::shared_ptr<Flight>> flights, const ReadFar& read_far) {
   std::vector<Flight*> far;
   std::vector<ReadRequest> requests;
   for (const std::shared_ptr<Flight>& flight : flights) {
@@ -113,8 +137,7 @@ void CachingStore::Fly(std::span<const std::shared_ptr<Flight>> flights, const D
       requests.push_back(flight->request);
     }
   }
-  if (far.empty()) return;
-  std::vector<Result<ReadResult>> answers = inner().ReadMany(requests, deadline);
+  std::vector<Result<ReadResult>> answers = read_far(requests);
   for (std::size_t i = 0; i < far.size(); i++) Land(*far[i], answers[i], false);
 }
 
