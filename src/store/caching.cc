@@ -4,6 +4,8 @@
 #include <condition_variable>
 #include <vector>
 
+#include "store/dropping_upload.h"
+
 namespace firn::store {
 namespace {
 
@@ -12,7 +14,7 @@ constexpr std::size_t kMostListedObjects = 16'384;
 constexpr auto kWaitSlice = std::chrono::milliseconds(20);
 
 bool SameRead(const ReadRequest& a, const ReadRequest& b) {
-  return a.part == b.part && a.offset == b.offset && a.length == b.length && a.key == b.key;
+  return a.part == b.part && a.offset == b.offset && a.length == b.length && a.uncached == b.uncached && a.key == b.key;
 }
 
 }  // namespace
@@ -105,6 +107,7 @@ std::vector<Result<ReadResult>> CachingStore::Serve(std::span<const ReadRequest>
 }
 
 std::optional<ReadResult> CachingStore::FindInMemory(const ReadRequest& request) {
+  if (request.uncached) return std::nullopt;
   std::optional<ListedVersion> listed;
   {
     const std::lock_guard lock(mutex_);
@@ -130,7 +133,8 @@ void CachingStore::Fly(std::span<const std::shared_ptr<Flight>> flights, const R
   std::vector<Flight*> far;
   std::vector<ReadRequest> requests;
   for (const std::shared_ptr<Flight>& flight : flights) {
-    if (std::optional<ReadResult> hit = disk_ ? disk_->Find(flight->request, flight->listed) : std::nullopt) {
+    const bool may_be_on_disk = disk_ && !flight->request.uncached;
+    if (std::optional<ReadResult> hit = may_be_on_disk ? disk_->Find(flight->request, flight->listed) : std::nullopt) {
       Land(*flight, *hit, true);
     } else {
       far.push_back(flight.get());
@@ -144,7 +148,7 @@ void CachingStore::Fly(std::span<const std::shared_ptr<Flight>> flights, const R
 void CachingStore::Land(Flight& flight, const Result<ReadResult>& answer, bool from_disk) {
   const std::string& key = flight.request.key;
   bool keep = false;
-  if (answer) {
+  if (answer && !flight.request.uncached) {
     // A store that does not keep its contract: its answer is for the caller to judge, not to be kept.
     const Result<ByteRange> range = RangeOf(flight.request, answer->object_size_bytes);
     keep = range && range->length == answer->bytes.size();
@@ -194,27 +198,10 @@ Status CachingStore::Put(std::string_view key, ByteSpan bytes, PutCondition cond
   return status;
 }
 
-class CachingStore::CachingUpload final : public Upload {
- public:
-  CachingUpload(std::unique_ptr<Upload> inner, std::string key, CachingStore& store)
-      : inner_(std::move(inner)), key_(std::move(key)), store_(store) {}
-
-  Status Append(ByteSpan bytes, const Deadline& deadline) override { return inner_->Append(bytes, deadline); }
-  Status Finish(const Deadline& deadline) override {
-    Status status = inner_->Finish(deadline);
-    store_.Drop(key_);
-    return status;
-  }
-
- private:
-  const std::unique_ptr<Upload> inner_;
-  const std::string key_;
-  CachingStore& store_;
-};
-
 Result<std::unique_ptr<Upload>> CachingStore::StartUpload(std::string_view key, const Deadline& deadline) {
   FIRN_TRY(std::unique_ptr<Upload> upload, inner().StartUpload(key, deadline));
-  return std::unique_ptr<Upload>(std::make_unique<CachingUpload>(std::move(upload), std::string(key), *this));
+  auto drop = [this, key = std::string(key)] { Drop(key); };
+  return std::unique_ptr<Upload>(std::make_unique<DroppingUpload>(std::move(upload), std::move(drop)));
 }
 
 Result<ListPage> CachingStore::List(const ListRequest& request, const Deadline& deadline) {

@@ -31,7 +31,7 @@ struct CacheOptions {
 /// drops what is cached of its key. What others do to the bucket is noticed when a listing through this store shows an
 /// object with another size or time; until then, and for objects that nobody lists, a cached answer may be old. (Firn's
 /// objects never change; a table dropped and made again reuses the names of its manifests, which are listed before they
-/// are read.)
+/// are read; what is overwritten is read with `uncached`.)
 class CachingStore final : public ForwardingStore {
  public:
   /// `random` and `log` must outlive the store; the store must outlive its uploads.
@@ -46,7 +46,6 @@ class CachingStore final : public ForwardingStore {
   Status Delete(std::string_view key, const Deadline& deadline) override;
 
  private:
-  class CachingUpload;
   struct Flight;
 
   /// One round of the inner store.

@@ -188,6 +188,23 @@ TEST_F(Caching, AListingDoesNotWaitForReadsThatOthersHaveUnderWay) {
   EXPECT_EQ(gate_->arrived, 1) << "and the read is not made twice";
 }
 
+TEST_F(Caching, AnUncachedReadIsAlwaysTheStoresAndNotKept) {
+  for (const bool on_disk : {false, true}) {
+    PutDirectly("k", "old");
+    Open(on_disk ? OnDiskOnly() : CacheOptions{});
+    EXPECT_EQ(Get(ReadRequest::Whole("k")), "old");
+    PutDirectly("k", "new");
+    EXPECT_EQ(Get(ReadRequest::WholeUncached("k")), "new");
+    EXPECT_EQ(Get(ReadRequest::Whole("k")), "old") << "what is cached stays as it was";
+    PutDirectly("head", "1");
+    EXPECT_EQ(Get(ReadRequest::WholeUncached("head")), "1");
+    PutDirectly("head", "2");
+    EXPECT_EQ(Get(ReadRequest::Whole("head")), "2");
+    ASSERT_TRUE(store_->Delete("k", kNever));
+    ASSERT_TRUE(store_->Delete("head", kNever));
+  }
+}
+
 TEST_F(Caching, ErrorsAreNotRemembered) {
   Open();
   EXPECT_EQ(Get(ReadRequest::Whole("later")), "NotFound");

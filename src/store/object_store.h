@@ -26,7 +26,9 @@ struct ReadRequest {
   Part part = Part::kWhole;
   std::uint64_t offset = 0;
   std::uint64_t length = 0;
+  bool uncached = false;  // for the few objects that are overwritten: no wrapper answers it from memory, or keeps it
 
+  static ReadRequest WholeUncached(std::string key) { return {std::move(key), Part::kWhole, 0, 0, true}; }
   static ReadRequest Whole(std::string key) { return {std::move(key), Part::kWhole, 0, 0}; }
   static ReadRequest Range(std::string key, std::uint64_t offset, std::uint64_t length) {
     return {std::move(key), Part::kRange, offset, length};
