@@ -69,6 +69,14 @@ TEST(Bytes, BoundsDoNotOverflow) {
   EXPECT_FALSE(InBounds(2, ~std::uint64_t{0}, 10));
 }
 
+TEST(Bytes, CopyingNothingNeedsNoAddress) {
+  CopyBytes(nullptr, {});
+  std::uint8_t kept = 7;
+  CopyBytes(&kept, {});
+  CopyBytes(nullptr, ByteSpan(&kept, 0));
+  EXPECT_EQ(kept, 7);
+}
+
 TEST(Bytes, ASliceKeepsItsOwnerAlive) {
   Buffer slice;
   {
