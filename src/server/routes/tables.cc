@@ -1,7 +1,7 @@
 #include <array>
 
 #include "arrow/iso_time.h"
-#include "base/log.h"
+#include "base/json_string.h"
 #include "server/json_object.h"
 #include "server/nearest_name.h"
 #include "server/routes/handlers.h"
