@@ -70,9 +70,21 @@ class FragmentsReader {
     FIRN_CHECK(ReadFooters());
     FIRN_CHECK(ReadColumns());
     FIRN_CHECK(OpenPages());
-    FIRN_CHECK(FetchPages());
+    FIRN_CHECK(FetchIndexes());
+    FIRN_CHECK(FetchValues());
     FIRN_CHECK(DecodePages());
     return Assemble();
+  }
+
+  /// Goes as far as it can without values.
+  Status RunMetadata() {
+    FIRN_CHECK(FindLeaves());
+    FIRN_CHECK(ReadFooters());
+    FIRN_CHECK(ReadColumns());
+    FIRN_CHECK(OpenAllPages());
+    FIRN_CHECK(FetchIndexes());
+    for (const PageTask* task : page_tasks_) FIRN_CHECK(RememberIndex(*task));
+    return {};
   }
 
  private:
@@ -241,31 +253,48 @@ class FragmentsReader {
               {std::max(range->begin, page.first_row) - page.first_row, std::min(range->end, end) - page.first_row});
         }
         while (next != rows.end() && next->end <= end) ++next;
-        if (inside.empty()) continue;
-        auto task = std::make_unique<PageTask>();
-        task->file = &leaf.file;
-        task->leaf = &leaf.leaf;
-        task->page = i;
-        PageIndexPtr index = cache_.Index(leaf.file, leaf.leaf.column_index, i);
-        task->had_index = index != nullptr;
-        Result<std::unique_ptr<PageReader>> reader =
-            OpenPage({page, leaf.leaf.path, std::move(inside), std::move(index), kReadWholeBytes});
-        if (!reader) return std::move(reader).error().In(Place(leaf) + ", page " + std::to_string(i));
-        task->reader = *std::move(reader);
-        page_tasks_.push_back(task.get());
-        leaf.pages.push_back(std::move(task));
+        if (!inside.empty()) FIRN_CHECK(OpenPageOf(leaf, i, std::move(inside)));
       }
       return {};
     });
   }
 
-  Status FetchPages() {
+  /// Without rows: for their indexes.
+  Status OpenAllPages() {
+    return ForEachLeaf([&](FragmentTask&, LeafTask& leaf) -> Status {
+      for (std::size_t i = 0; i < leaf.column->pages.size(); i++) {
+        if (leaf.column->pages[i].rows != 0) FIRN_CHECK(OpenPageOf(leaf, i, {}));
+      }
+      return {};
+    });
+  }
+
+  Status OpenPageOf(LeafTask& leaf, std::size_t i, std::vector<RowSelection::Range> rows) {
+    auto task = std::make_unique<PageTask>();
+    task->file = &leaf.file;
+    task->leaf = &leaf.leaf;
+    task->page = i;
+    PageIndexPtr index = cache_.Index(leaf.file, leaf.leaf.column_index, i);
+    task->had_index = index != nullptr;
+    Result<std::unique_ptr<PageReader>> reader =
+        OpenPage({leaf.column->pages[i], leaf.leaf.path, std::move(rows), std::move(index), kReadWholeBytes});
+    if (!reader) return std::move(reader).error().In(Place(leaf) + ", page " + std::to_string(i));
+    task->reader = *std::move(reader);
+    page_tasks_.push_back(task.get());
+    leaf.pages.push_back(std::move(task));
+    return {};
+  }
+
+  Status FetchIndexes() {
     ReadRound index_round(context_.store, ends_);
     for (PageTask* task : page_tasks_) {
       PageFetch fetch(index_round, *task->file);
       task->reader->RequestIndex(fetch);
     }
-    FIRN_CHECK(index_round.Run(deadline_));
+    return index_round.Run(deadline_);
+  }
+
+  Status FetchValues() {
     ReadRound value_round(context_.store, ends_);
     for (PageTask* task : page_tasks_) {
       PageFetch fetch(value_round, *task->file);
@@ -294,15 +323,20 @@ class FragmentsReader {
       } catch (const std::length_error&) {
         return ResourceExhausted(Place(task) + ": no memory for its values", "read fewer rows at once");
       }
-      if (!task.had_index) {
-        if (PageIndexPtr index = task.reader->LearntIndex())
-          cache_.PutIndex(*task.file, task.leaf->column_index, task.page, std::move(index));
-      }
+      FIRN_CHECK(RememberIndex(task));
       task.reader.reset();
       return {};
     };
     if (context_.pool != nullptr) return context_.pool->ParallelFor(page_tasks_.size(), decode);
     for (std::size_t i = 0; i < page_tasks_.size(); i++) FIRN_CHECK(decode(i));
+    return {};
+  }
+
+  Status RememberIndex(const PageTask& task) {
+    if (task.had_index) return {};
+    Result<PageIndexPtr> index = task.reader->LearntIndex();
+    if (!index) return std::move(index).error().In(Place(task));
+    if (*index) cache_.PutIndex(*task.file, task.leaf->column_index, task.page, *std::move(index));
     return {};
   }
 
@@ -377,6 +411,17 @@ class FragmentsReader {
   std::vector<PageTask*> page_tasks_;
 };
 
+template <class Read>
+auto WithinMemory(const ReadContext& context, const Read& read) -> decltype(read()) {
+  try {
+    return read();
+  } catch (const std::bad_alloc&) {
+    return ResourceExhausted("no memory for the rows of " + context.root, "read fewer rows at once");
+  } catch (const std::length_error&) {
+    return ResourceExhausted("no memory for the rows of " + context.root, "read fewer rows at once");
+  }
+}
+
 }  // namespace
 
 FileMetadataCache::FileMetadataCache(std::size_t capacity_bytes)
@@ -405,13 +450,16 @@ Result<std::vector<std::vector<arrow::RecordBatch>>> ReadFragments(const ReadCon
                                                                    std::span<const FragmentRead> reads,
                                                                    std::span<const std::string> columns,
                                                                    const Deadline& deadline) {
-  try {
-    return FragmentsReader(context, reads, columns, deadline).Run();
-  } catch (const std::bad_alloc&) {
-    return ResourceExhausted("no memory for the rows of " + context.root, "read fewer rows at once");
-  } catch (const std::length_error&) {
-    return ResourceExhausted("no memory for the rows of " + context.root, "read fewer rows at once");
+  return WithinMemory(context, [&] { return FragmentsReader(context, reads, columns, deadline).Run(); });
+}
+
+Status ReadMetadata(const ReadContext& context, std::span<const Fragment* const> fragments,
+                    std::span<const std::string> columns, const Deadline& deadline) {
+  std::vector<FragmentRead> reads;
+  for (const Fragment* fragment : fragments) {
+    if (fragment->physical_rows != 0) reads.push_back({fragment, RowSelection::Rows(0, fragment->physical_rows)});
   }
+  return WithinMemory(context, [&] { return FragmentsReader(context, reads, columns, deadline).RunMetadata(); });
 }
 
 }  // namespace firn::lance

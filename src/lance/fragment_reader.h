@@ -67,4 +67,12 @@ Result<std::vector<std::vector<arrow::RecordBatch>>> ReadFragments(const ReadCon
                                                                    std::span<const std::string> columns,
                                                                    const Deadline& deadline);
 
+/// Reads ahead, into `context.cache`, all that later ReadFragments of any rows of these columns need besides values:
+/// footers, column metadata, and the indexes of pages that are too large to be read whole. After it, such a read costs
+/// one round (unless the cache has dropped something, or a page's index alone is larger than 1 MiB). Two rounds in all;
+/// what the cache has is not read again. Through a store::RecordingStore and an empty cache it collects what lets a
+/// store::PrimedStore answer everything but that one round.
+Status ReadMetadata(const ReadContext& context, std::span<const Fragment* const> fragments,
+                    std::span<const std::string> columns, const Deadline& deadline);
+
 }  // namespace firn::lance
