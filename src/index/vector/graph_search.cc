@@ -135,6 +135,8 @@ void Graph::Walk(std::size_t beam, std::size_t count, const std::uint64_t* mask,
   for (const simd::Hit& start : starts) {
     if (start.row != kNobody) frontier.Offer(start.distance, static_cast<std::uint32_t>(start.row));
   }
+  // All rows can be reached from the first entry; this counts only while the beam has room for it.
+  frontier.Offer(std::numeric_limits<float>::max(), entry_rows_[0]);
 
   const std::size_t code_bytes = space_.groups() * 16 + simd::kNeighbourFactorBytes;
   float distances[simd::kBlockCodes];

@@ -135,7 +135,7 @@ TEST(Graph, EveryRowOfASmallTableIsFound) {
   for (const std::size_t rows : {1U, 2U, 5U, 31U, 40U}) {
     const Vectors vectors = Clustered(rows, 8, 3, 5);
     const auto graph = Built(vectors, Metric::kL2);
-    EXPECT_EQ(RowsOf(*graph, vectors[0], 512, 64).size(), rows);
+    EXPECT_EQ(RowsOf(*graph, vectors[0], 2048, 64).size(), rows);
     EXPECT_EQ(RowsOf(*graph, vectors[rows - 1], 64, 1), std::vector<std::uint64_t>{rows - 1});
   }
 }
