@@ -139,7 +139,8 @@ Result<std::shared_ptr<query::OpenTable>> Engine::OpenTable(std::string_view nam
   Result<index::Catalog> catalog = table::ReadCatalog(*parts_->store, snapshot->root(), deadline);
   if (!catalog) {
     const ErrorKind kind = catalog.error().kind;
-    if (kind != ErrorKind::kDataCorruption && kind != ErrorKind::kUnsupported && kind != ErrorKind::kNotFound) return std::move(catalog).error();
+    if (kind != ErrorKind::kDataCorruption && kind != ErrorKind::kUnsupported && kind != ErrorKind::kNotFound)
+      return std::move(catalog).error();
     parts_->world.log.Warn("indexes not used", {{"table", name}, {"error", catalog.error().message}});
     catalog = index::Catalog{};
   }
@@ -157,9 +158,16 @@ Result<std::shared_ptr<query::OpenTable>> Engine::OpenTable(std::string_view nam
   if (version) return table;
   parts_->tables.insert_or_assign(std::string(name), Parts::KeptTable{table, ++parts_->uses});
   if (parts_->tables.size() > parts_->config.open_tables) {
-    parts_->tables.erase(std::ranges::min_element(parts_->tables, {}, [](const auto& each) { return each.second.used; }));
+    parts_->tables.erase(
+        std::ranges::min_element(parts_->tables, {}, [](const auto& each) { return each.second.used; }));
   }
   return table;
+}
+
+Result<maintain::BuildPlan> Engine::PlanIndex(std::string_view name, const maintain::BuildOptions& options,
+                                              const Deadline& deadline) {
+  FIRN_TRY(const table::SnapshotPtr snapshot, Snapshot(name, std::nullopt, deadline));
+  return maintain::PlanBuild(snapshot, options, deadline);
 }
 
 Result<index::SegmentEntry> Engine::BuildIndex(std::string_view name, const maintain::BuildOptions& options,
@@ -186,7 +194,8 @@ Result<std::vector<IndexDescription>> Engine::Indexes(std::string_view name, con
     each.created = std::max(each.created, entry.created);
     if (!entry.calibrations.empty()) each.promises = std::max(each.promises, entry.calibrations.back().recall);
     for (const index::SegmentFragment& fragment : entry.fragments) {
-      if (table::StillCovers(fragment, snapshot->manifest(), entry.field_id)) covered[entry.name] += snapshot->manifest().FindFragment(fragment.id)->LiveRows();
+      if (table::StillCovers(fragment, snapshot->manifest(), entry.field_id))
+        covered[entry.name] += snapshot->manifest().FindFragment(fragment.id)->LiveRows();
     }
   }
   std::vector<IndexDescription> all;
@@ -207,7 +216,8 @@ Status Engine::DropIndex(std::string_view name, std::string_view index, const De
         for (const index::SegmentEntry& entry : catalog.segments) {
           if (!names.contains(entry.name)) names += (names.empty() ? "" : ", ") + entry.name;
         }
-        const std::size_t removed = std::erase_if(catalog.segments, [&](const index::SegmentEntry& entry) { return entry.name == index; });
+        const std::size_t removed =
+            std::erase_if(catalog.segments, [&](const index::SegmentEntry& entry) { return entry.name == index; });
         if (removed > 0) return {};
         return NotFound("table " + std::string(name) + " has no index \"" + std::string(index) + "\"",
                         names.empty() ? "It has none; `firn index TABLE` builds one" : "Its indexes are: " + names);

@@ -28,7 +28,8 @@ Result<Found> Scatter(const OpenTable& table, const Plan& plan, const SearchRequ
     FIRN_TRY(found.hits, ScoreMatches(table, plan, request, explain, deadline));
   }
   if (plan.way == Way::kExact || !plan.index->uncovered.empty()) {
-    FIRN_TRY(ExactHits exact, ScanExactly(snapshot, plan, request, plan.way == Way::kExact ? nullptr : &plan.index->uncovered, deadline));
+    FIRN_TRY(ExactHits exact, ScanExactly(snapshot, plan, request,
+                                          plan.way == Way::kExact ? nullptr : &plan.index->uncovered, deadline));
     explain.rows_scanned += exact.scored;
     std::ranges::move(exact.hits, std::back_inserter(found.hits));
   }
@@ -36,10 +37,11 @@ Result<Found> Scatter(const OpenTable& table, const Plan& plan, const SearchRequ
 }
 
 /// The nearest of all: estimates that may be among them get their exact distance first.
-Result<std::vector<simd::Hit>> Merge(const OpenTable& table, const Plan& plan, const SearchRequest& request, Found found,
-                                     Explain& explain, const Deadline& deadline) {
+Result<std::vector<simd::Hit>> Merge(const OpenTable& table, const Plan& plan, const SearchRequest& request,
+                                     Found found, Explain& explain, const Deadline& deadline) {
   if (!found.estimates.empty()) {
-    FIRN_TRY(const std::vector<simd::Hit> ranked, RankEstimates(table, plan, request, std::move(found.estimates), explain, deadline));
+    FIRN_TRY(const std::vector<simd::Hit> ranked,
+             RankEstimates(table, plan, request, std::move(found.estimates), explain, deadline));
     found.hits.insert(found.hits.end(), ranked.begin(), ranked.end());
   }
   std::ranges::sort(found.hits);
@@ -84,7 +86,8 @@ double Millis(SteadyTime from, SteadyTime to) { return std::chrono::duration<dou
 
 /// An index whose bytes are not what they should be is left alone from now on, and the search begins again without it.
 bool IsIndexDamage(const Plan& plan, const Error& error) {
-  return plan.way != Way::kExact && (error.kind == ErrorKind::kDataCorruption || error.kind == ErrorKind::kNotFound) && error.message.contains("index object");
+  return plan.way != Way::kExact && (error.kind == ErrorKind::kDataCorruption || error.kind == ErrorKind::kNotFound) &&
+         error.message.contains("index object");
 }
 
 }  // namespace
@@ -111,6 +114,7 @@ Result<Nearest> FindNearest(OpenTable& table, const SearchRequest& request, cons
   explain.fragments = table.snapshot().manifest().fragments.size();
   explain.rows_matching = explain.rows_scanned;
   explain.plan = Describe(table, plan, request);
+  explain.way = NameOf(plan.way);
   if (plan.index) explain.warnings = plan.index->warnings;
   explain.search_ms = Millis(begin, clock.Now());
   return nearest;
