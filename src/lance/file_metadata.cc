@@ -26,6 +26,13 @@ Result<ByteSpan> PageEncoding(const pb::ColumnMetadata::Page& page) {
 
 }  // namespace
 
+Result<ByteRange> FileFooter::GlobalTable() const {
+  const ByteRange table{global_table_start, 16ULL * global_count};
+  if (!InBounds(table.offset, table.length, object_size - kFooterBytes))
+    return DataCorruption("its footer points past its end");
+  return table;
+}
+
 Result<FileFooter> ParseFooter(ByteSpan last_bytes, std::uint64_t object_size) {
   if (last_bytes.size() < kFooterBytes || object_size < kFooterBytes)
     return DataCorruption("it is too short to be a Lance data file");
@@ -35,6 +42,8 @@ Result<FileFooter> ParseFooter(ByteSpan last_bytes, std::uint64_t object_size) {
   footer.object_size = object_size;
   footer.column_metadata_start = LoadLe<std::uint64_t>(at);
   footer.column_table_start = LoadLe<std::uint64_t>(at + 8);
+  footer.global_table_start = LoadLe<std::uint64_t>(at + 16);
+  footer.global_count = LoadLe<std::uint32_t>(at + 24);
   footer.column_count = LoadLe<std::uint32_t>(at + 28);
   footer.version = {LoadLe<std::uint16_t>(at + 32), LoadLe<std::uint16_t>(at + 34)};
   if (footer.version.major == 0 || footer.version < FileVersion{2, 1})
@@ -52,10 +61,10 @@ Result<FileFooter> ParseFooter(ByteSpan last_bytes, std::uint64_t object_size) {
 }
 
 Result<ByteRange> ParseTableEntry(ByteSpan entry, const FileFooter& footer) {
-  if (entry.size() < 16) return DataCorruption("its column table ends early");
+  if (entry.size() < 16) return DataCorruption("a table of its footer ends early");
   const ByteRange range{LoadLe<std::uint64_t>(entry.data()), LoadLe<std::uint64_t>(entry.data() + 8)};
   if (!InBounds(range.offset, range.length, footer.object_size) || range.length > (1U << 30)) {
-    return DataCorruption("its column table points past its end");
+    return DataCorruption("a table of its footer points past its end");
   }
   return range;
 }

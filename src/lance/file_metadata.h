@@ -33,9 +33,13 @@ struct FileFooter {
   std::uint64_t column_metadata_start = 0;
   std::uint64_t column_table_start = 0;
   std::uint32_t column_count = 0;
+  std::uint64_t global_table_start = 0;  // not checked yet: see GlobalTable
+  std::uint32_t global_count = 0;
 
   /// Where column `index`'s (position, size) stands.
   ByteRange TableEntry(std::uint32_t index) const { return {column_table_start + 16ULL * index, 16}; }
+  /// DataCorruption when it does not lie inside the object.
+  Result<ByteRange> GlobalTable() const;
 };
 
 struct ColumnPage {
@@ -53,7 +57,7 @@ struct ColumnPages {
 /// `last_bytes` are the object's last 40 or more. DataCorruption, or Unsupported for versions other than 2.1, 2.2
 /// and 2.3.
 Result<FileFooter> ParseFooter(ByteSpan last_bytes, std::uint64_t object_size);
-/// The column table's entry.
+/// An entry of the column table, or of the global table.
 Result<ByteRange> ParseTableEntry(ByteSpan entry, const FileFooter& footer);
 /// A ColumnMetadata message.
 Result<ColumnPages> ParseColumn(ByteSpan message, const FileFooter& footer);

@@ -51,8 +51,8 @@ struct FragmentTask {
   std::vector<ColumnTask> columns;
 };
 
-std::string FileKey(const std::string& root, const std::string& path) {
-  return (root.empty() ? "" : root + "/") + "data/" + path;
+std::string FileKey(const ReadContext& context, const std::string& path) {
+  return (context.root.empty() ? "" : context.root + "/") + std::string(context.folder) + path;
 }
 
 std::string Place(const LeafTask& task) {
@@ -73,6 +73,19 @@ class FragmentsReader {
     FIRN_CHECK(FetchPages());
     FIRN_CHECK(DecodePages());
     return Assemble();
+  }
+
+  Status Learn(ReadRound& round) {
+    learning_ = true;
+    FIRN_CHECK(FindLeaves());
+    FIRN_CHECK(ReadFooters());
+    FIRN_CHECK(ReadColumns());
+    FIRN_CHECK(OpenPages());
+    FIRN_CHECK(FetchIndexes(round));
+    ReadRound values(context_.store, ends_);  // a page parses its index before it asks for values; these nobody wants
+    FIRN_CHECK(RequestValues(values));
+    for (PageTask* task : page_tasks_) KeepIndex(*task);
+    return {};
   }
 
  private:
@@ -99,7 +112,7 @@ class FragmentsReader {
                                " is stored in another base path");
           }
           LeafTask leaf_task;
-          leaf_task.file = FileKey(context_.root, leaf.file->path);
+          leaf_task.file = FileKey(context_, leaf.file->path);
           leaf_task.leaf = std::move(leaf);
           if (!read.rows.ranges.empty()) column.leaves.push_back(std::move(leaf_task));
         }
@@ -242,6 +255,7 @@ class FragmentsReader {
         }
         while (next != rows.end() && next->end <= end) ++next;
         if (inside.empty()) continue;
+        if (learning_) inside = {{0, 1}};
         auto task = std::make_unique<PageTask>();
         task->file = &leaf.file;
         task->leaf = &leaf.leaf;
@@ -249,7 +263,7 @@ class FragmentsReader {
         PageIndexPtr index = cache_.Index(leaf.file, leaf.leaf.column_index, i);
         task->had_index = index != nullptr;
         Result<std::unique_ptr<PageReader>> reader =
-            OpenPage({page, leaf.leaf.path, std::move(inside), std::move(index), kReadWholeBytes});
+            OpenPage({page, leaf.leaf.path, std::move(inside), std::move(index), learning_ ? 0 : kReadWholeBytes});
         if (!reader) return std::move(reader).error().In(Place(leaf) + ", page " + std::to_string(i));
         task->reader = *std::move(reader);
         page_tasks_.push_back(task.get());
@@ -261,18 +275,33 @@ class FragmentsReader {
 
   Status FetchPages() {
     ReadRound index_round(context_.store, ends_);
+    FIRN_CHECK(FetchIndexes(index_round));
+    ReadRound value_round(context_.store, ends_);
+    FIRN_CHECK(RequestValues(value_round));
+    return value_round.Run(deadline_);
+  }
+
+  Status FetchIndexes(ReadRound& round) {
     for (PageTask* task : page_tasks_) {
-      PageFetch fetch(index_round, *task->file);
+      PageFetch fetch(round, *task->file);
       task->reader->RequestIndex(fetch);
     }
-    FIRN_CHECK(index_round.Run(deadline_));
-    ReadRound value_round(context_.store, ends_);
+    return round.Run(deadline_);
+  }
+
+  Status RequestValues(ReadRound& round) {
     for (PageTask* task : page_tasks_) {
-      PageFetch fetch(value_round, *task->file);
+      PageFetch fetch(round, *task->file);
       if (Status status = task->reader->RequestValues(fetch); !status)
         return std::move(status).error().In(Place(*task));
     }
-    return value_round.Run(deadline_);
+    return {};
+  }
+
+  void KeepIndex(const PageTask& task) {
+    if (task.had_index) return;
+    if (PageIndexPtr index = task.reader->LearntIndex())
+      cache_.PutIndex(*task.file, task.leaf->column_index, task.page, std::move(index));
   }
 
   static std::string Place(const PageTask& task) {
@@ -294,10 +323,7 @@ class FragmentsReader {
       } catch (const std::length_error&) {
         return ResourceExhausted(Place(task) + ": no memory for its values", "read fewer rows at once");
       }
-      if (!task.had_index) {
-        if (PageIndexPtr index = task.reader->LearntIndex())
-          cache_.PutIndex(*task.file, task.leaf->column_index, task.page, std::move(index));
-      }
+      KeepIndex(task);
       task.reader.reset();
       return {};
     };
@@ -375,6 +401,7 @@ class FragmentsReader {
   std::map<std::string, FooterPtr> footers_;
   KnownEnds ends_;
   std::vector<PageTask*> page_tasks_;
+  bool learning_ = false;  // one row of each page is enough
 };
 
 }  // namespace
@@ -411,6 +438,19 @@ Result<std::vector<std::vector<arrow::RecordBatch>>> ReadFragments(const ReadCon
     return ResourceExhausted("no memory for the rows of " + context.root, "read fewer rows at once");
   } catch (const std::length_error&) {
     return ResourceExhausted("no memory for the rows of " + context.root, "read fewer rows at once");
+  }
+}
+
+Status LearnPages(const ReadContext& context, const Fragment& fragment, std::span<const std::string> columns,
+                  ReadRound& round, const Deadline& deadline) {
+  if (fragment.physical_rows == 0) return round.Run(deadline);
+  try {
+    const FragmentRead all{&fragment, RowSelection::Rows(0, fragment.physical_rows)};
+    return FragmentsReader(context, {&all, 1}, columns, deadline).Learn(round);
+  } catch (const std::bad_alloc&) {
+    return ResourceExhausted("no memory for the page indexes of " + context.root);
+  } catch (const std::length_error&) {
+    return ResourceExhausted("no memory for the page indexes of " + context.root);
   }
 }
 

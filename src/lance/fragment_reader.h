@@ -8,6 +8,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "arrow/array.h"
@@ -16,6 +17,8 @@
 #include "store/object_store.h"
 
 namespace firn::lance {
+
+class ReadRound;
 
 /// Parsed footers and column metadata of data files, by path, and what later steps learn of them. Data files are
 /// immutable, so an entry never goes stale. Thread-safe; bounded by bytes, least recently used goes first.
@@ -54,7 +57,8 @@ struct ReadContext {
   std::string root;  // "docs.lance"
   const Schema& schema;
   FileMetadataCache& cache;
-  TaskPool* pool = nullptr;  // decodes on it when given
+  TaskPool* pool = nullptr;           // decodes on it when given
+  std::string_view folder = "data/";  // of the data files, below the root
 };
 
 /// The top-level columns `columns` (manifest names; all below a nested one) of the selected rows. One list of batches
@@ -66,5 +70,11 @@ Result<std::vector<std::vector<arrow::RecordBatch>>> ReadFragments(const ReadCon
                                                                    std::span<const FragmentRead> reads,
                                                                    std::span<const std::string> columns,
                                                                    const Deadline& deadline);
+
+/// Learns where rows lie in the pages of these columns (chunk tables, repetition indexes), so that later reads of some
+/// rows need no round for it: adds what is missing to `round`, which may hold wishes of the caller, runs that, and puts
+/// what it learnt into the cache. Errors as ReadFragments.
+Status LearnPages(const ReadContext& context, const Fragment& fragment, std::span<const std::string> columns,
+                  ReadRound& round, const Deadline& deadline);
 
 }  // namespace firn::lance

@@ -5,6 +5,7 @@
 #include "arrow/builder.h"
 #include "lance/file_writer.h"
 #include "lance/fragment_reader.h"
+#include "lance/read_round.h"
 #include "store/counting.h"
 #include "store/memory/memory_store.h"
 
@@ -110,6 +111,16 @@ TEST_F(FragmentRounds, SmallValuesByRowLookIntoChunkTablesOnce) {
   EXPECT_LT(cold.bytes_read(), 512U << 10);
   const store::StoreCounts warm = Read(RowSelection::Offsets(kSomeRows), {"id", "text"});
   EXPECT_EQ(warm.rounds(), 1U);
+}
+
+TEST_F(FragmentRounds, SmallValuesByRowCostOneRoundAfterTheirPagesAreLearnt) {
+  const std::vector<std::string> columns = {"id", "vector", "text"};
+  const ReadContext context{*store_, "t", schema_, cache_};
+  const KnownEnds nothing;
+  ReadRound round(*store_, nothing);
+  ASSERT_TRUE(LearnPages(context, fragment_, columns, round, Deadline::Never()));
+  EXPECT_EQ(counter_.Counts().rounds(), 2U);
+  EXPECT_EQ(Read(RowSelection::Offsets(kSomeRows), columns).rounds(), 1U);
 }
 
 TEST_F(FragmentRounds, BatchesOfVectorsAreNoLargerThanOneRead) {

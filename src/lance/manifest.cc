@@ -101,6 +101,10 @@ Result<Manifest> DecodeManifest(Buffer object, std::string_view object_name) {
   FIRN_TRY(const ParsedManifest parsed, ParseManifestObject(object.bytes(), object_name));
   auto manifest = FromMessage(parsed.message);
   if (!manifest) return std::move(manifest.error()).In(object_name);
+  if (parsed.sections.has_index) {
+    const auto position = static_cast<std::size_t>(parsed.sections.index.data() - object.data());
+    manifest->index_section = object.Slice(position, parsed.sections.index.size());
+  }
   manifest->object = std::move(object);
   return manifest;
 }

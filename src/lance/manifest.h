@@ -87,6 +87,7 @@ struct Manifest {
   std::string writer;            // "lance 12.0.0", for people
   std::string transaction_file;  // below _transactions/; "" = inline or none
   Buffer object;                 // the whole manifest object
+  Buffer index_section;          // of it; see index_metadata.h
 
   std::uint64_t LiveRows() const;
   const Fragment* FindFragment(std::uint64_t id) const;

@@ -110,7 +110,7 @@ Result<RecallReport> MeasureRecall(query::OpenTable& table, const RecallOptions&
 
   query::SearchRequest request;
   request.vector_column = report.column;
-  request.metric = options.metric ? options.metric : table.IndexedMetric(report.column);
+  request.metric = options.metric ? options.metric : table.IndexedMetric(report.column, deadline);
   request.filter = options.filter;
   request.with_row_address = true;
   request.columns = std::vector<std::string>();

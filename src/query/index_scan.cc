@@ -1,10 +1,24 @@
 #include "query/index_scan.h"
 
 #include <algorithm>
+#include <limits>
+#include <map>
 #include <mutex>
 
 namespace firn::query {
 namespace {
+
+/// Supplements are worth their bytes while they are few; else the vectors of more candidates are read instead.
+constexpr std::uint64_t kMostSupplementBytes = 2ULL << 20;
+
+bool WorthSupplements(const Plan& plan, const std::vector<std::vector<std::uint32_t>>& lists) {
+  std::uint64_t bytes = 0;
+  for (std::size_t i = 0; i < lists.size(); i++) {
+    const index::SegmentHeader& header = plan.index->segments[i].segment->header();
+    for (const std::uint32_t list : lists[i]) bytes += header.SupplementBytes(header.lists[list]);
+  }
+  return bytes <= kMostSupplementBytes;
+}
 
 /// Lists that are not in memory, of all segments, in one round.
 Result<std::vector<std::shared_ptr<const index::LoadedLists>>> LoadLists(const OpenTable& table, const Plan& plan,
@@ -19,19 +33,49 @@ Result<std::vector<std::shared_ptr<const index::LoadedLists>>> LoadLists(const O
     loaded[i] = segments[i].lists;
     if (loaded[i] || (plan.mask && plan.mask->matches[i] == 0)) continue;
     lists[i] = segments[i].segment->Probes(queries[i], ListsFor(segments[i], request, plan, i));
-    std::ranges::move(segments[i].segment->Requests(lists[i]), std::back_inserter(requests));
   }
+  const bool supplements = WorthSupplements(plan, lists);
+  for (std::size_t i = 0; i < segments.size(); i++)
+    std::ranges::move(segments[i].segment->Requests(lists[i], supplements), std::back_inserter(requests));
   if (requests.empty()) return loaded;
   auto answers = table.snapshot().environment().store.ReadMany(requests, deadline);
   if (answers.size() != requests.size()) return Internal("a store gave another number of answers than requests");
   std::span rest(answers);
   for (std::size_t i = 0; i < segments.size(); i++) {
     if (loaded[i] || lists[i].empty()) continue;
-    FIRN_TRY(index::LoadedLists accepted, segments[i].segment->Accept(lists[i], rest.first(2 * lists[i].size())));
+    const std::size_t mine = (supplements ? 2 : 1) * lists[i].size();
+    FIRN_TRY(index::LoadedLists accepted, segments[i].segment->Accept(lists[i], supplements, rest.first(mine)));
     loaded[i] = std::make_shared<const index::LoadedLists>(std::move(accepted));
-    rest = rest.subspan(2 * lists[i].size());
+    rest = rest.subspan(mine);
   }
   return loaded;
+}
+
+/// Candidates from indexes that LanceDB built. What their codes say is made exact like every estimate; as nothing is known of the error,
+/// more of them are looked at.
+Status SearchLanceIndexes(const OpenTable& table, const Plan& plan, const SearchRequest& request, std::vector<Estimate>& estimates,
+                          const Deadline& deadline) {
+  constexpr std::size_t kRefine = 10;
+  constexpr std::size_t kProbes = 20;
+  const table::Snapshot& snapshot = table.snapshot();
+  FIRN_TRY(const auto* deletions, snapshot.Deletions(deadline));
+  for (const OpenLanceIndex& theirs : plan.index->lance) {
+    std::map<std::uint64_t, const lance::DeletionVector*> mine;
+    for (const lance::Fragment* fragment : theirs.fragments) {
+      const auto deleted = deletions->find(fragment->id);
+      mine.emplace(fragment->id, deleted == deletions->end() ? nullptr : &deleted->second);
+    }
+    const std::function<bool(lance::RowAddress)> accept = [&](lance::RowAddress row) {
+      const auto fragment = mine.find(row >> 32);
+      return fragment != mine.end() && (fragment->second == nullptr || !fragment->second->Contains(static_cast<std::uint32_t>(row)));
+    };
+    const std::size_t probes = request.nprobes ? *request.nprobes : std::max(kProbes, theirs.index->partitions() / 10);
+    const std::size_t wanted = theirs.index->approximate() ? plan.wanted * request.refine.value_or(kRefine) : plan.wanted;
+    FIRN_TRY(const std::vector<simd::Hit> hits, theirs.index->Search(request.vector, probes, wanted, &accept, deadline, &snapshot.environment().pool));
+    for (const simd::Hit& hit : hits)
+      estimates.push_back({hit.distance * theirs.index->scale_to_metric(), std::numeric_limits<float>::infinity(), hit.row});
+  }
+  return {};
 }
 
 class ExactDistance {
@@ -66,12 +110,22 @@ void ScoreResident(const Plan& plan, const SearchRequest& request, std::span<con
   }
 }
 
+/// The columns to show, and the vectors at the end when they are not among them.
+std::vector<std::string> ColumnsToRead(const OpenTable& table, const Plan& plan, const SearchRequest& request, bool all) {
+  std::vector<std::string> columns;
+  if (all && request.columns) columns = *request.columns;
+  if (all && !request.columns) {
+    for (const arrow::Field& field : table.snapshot().schema()->fields) columns.push_back(field.name);
+  }
+  if (std::ranges::find(columns, plan.column) == columns.end()) columns.push_back(plan.column);
+  return columns;
+}
+
 /// The same, from vectors that are read for it: one round.
 Status ScoreFetched(const OpenTable& table, const Plan& plan, const SearchRequest& request, std::span<const lance::RowAddress> rows,
-                    simd::TopK& top, const Deadline& deadline) {
-  const std::vector<std::string> columns = {plan.column};
-  FIRN_TRY(const arrow::RecordBatch batch, table.snapshot().Take(rows, columns, false, deadline));
-  const arrow::Array& vectors = batch.columns.front();
+                    RowsInHand* in_hand, simd::TopK& top, const Deadline& deadline) {
+  FIRN_TRY(arrow::RecordBatch batch, table.snapshot().Take(rows, ColumnsToRead(table, plan, request, in_hand != nullptr), false, deadline));
+  const arrow::Array& vectors = *batch.Column(plan.column);
   const auto* values = vectors.child(0).data().data.data();
   const std::size_t row_bytes = static_cast<std::size_t>(vectors.type().list_size) * simd::SizeOf(plan.element);
   const ExactDistance exact(plan, request);
@@ -80,16 +134,18 @@ Status ScoreFetched(const OpenTable& table, const Plan& plan, const SearchReques
     const float distance = exact(values + i * row_bytes);
     if (exact.Wanted(distance)) top.Offer(distance, rows[i]);
   }
+  if (in_hand != nullptr) *in_hand = {{rows.begin(), rows.end()}, std::move(batch)};
   return {};
 }
 
 Result<std::vector<simd::Hit>> Score(const OpenTable& table, const Plan& plan, const SearchRequest& request,
-                                     std::span<const lance::RowAddress> rows, Explain& explain, const Deadline& deadline) {
+                                     std::span<const lance::RowAddress> rows, RowsInHand* in_hand, Explain& explain,
+                                     const Deadline& deadline) {
   simd::TopK top(plan.wanted);
   if (plan.vectors) {
     ScoreResident(plan, request, rows, top);
   } else if (!rows.empty()) {
-    FIRN_CHECK(ScoreFetched(table, plan, request, rows, top, deadline));
+    FIRN_CHECK(ScoreFetched(table, plan, request, rows, in_hand, top, deadline));
   }
   explain.rows_scanned += rows.size();
   return top.Take();
@@ -125,26 +181,33 @@ Result<std::vector<Estimate>> ScanLists(const OpenTable& table, const Plan& plan
   } else {
     FIRN_CHECK(table.snapshot().environment().pool.ParallelFor(segments.size(), scan));
   }
+  if (!plan.prefilter && !plan.index->lance.empty()) {
+    FIRN_CHECK(SearchLanceIndexes(table, plan, request, estimates, deadline));
+  }
   return estimates;
 }
 
 Result<std::vector<simd::Hit>> ScoreMatches(const OpenTable& table, const Plan& plan, const SearchRequest& request, Explain& explain,
                                             const Deadline& deadline) {
-  return Score(table, plan, request, plan.mask->few, explain, deadline);
+  return Score(table, plan, request, plan.mask->few, nullptr, explain, deadline);
 }
 
 Result<std::vector<simd::Hit>> RankEstimates(const OpenTable& table, const Plan& plan, const SearchRequest& request,
-                                             std::vector<Estimate> estimates, Explain& explain, const Deadline& deadline) {
+                                             std::vector<Estimate> estimates, RowsInHand* in_hand, Explain& explain,
+                                             const Deadline& deadline) {
   std::ranges::sort(estimates, [](const Estimate& a, const Estimate& b) { return a.distance < b.distance || (a.distance == b.distance && a.row < b.row); });
   if (estimates.size() > plan.wanted) {
-    // The k-th estimate bounds what can still be among the k nearest.
-    const float bound = estimates[plan.wanted - 1].distance + estimates[plan.wanted - 1].error;
+    // The k smallest upper bounds bound what can still be among the k nearest.
+    std::vector<float> upper;
+    for (const Estimate& estimate : estimates) upper.push_back(estimate.distance + estimate.error);
+    std::ranges::nth_element(upper, upper.begin() + static_cast<std::ptrdiff_t>(plan.wanted - 1));
+    const float bound = upper[plan.wanted - 1];
     std::erase_if(estimates, [&](const Estimate& estimate) { return estimate.distance - estimate.error > bound; });
   }
   std::vector<lance::RowAddress> rows;
   for (const Estimate& estimate : estimates) rows.push_back(estimate.row);
   explain.candidates += rows.size();
-  return Score(table, plan, request, rows, explain, deadline);
+  return Score(table, plan, request, rows, in_hand, explain, deadline);
 }
 
 }  // namespace firn::query

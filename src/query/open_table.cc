@@ -52,14 +52,19 @@ lance::RowAddress OpenSegment::AddressOf(std::uint32_t row) const {
 OpenTable::OpenTable(table::SnapshotPtr snapshot, index::Catalog catalog, Residency residency)
     : snapshot_(std::move(snapshot)), catalog_(std::move(catalog)), residency_(residency) {}
 
-std::optional<simd::Metric> OpenTable::IndexedMetric(const std::string& column) const {
-  for (const index::SegmentEntry& entry : catalog_.segments) {
-    if (entry.column != column) continue;
-    for (const index::SegmentFragment& fragment : entry.fragments) {
-      if (table::StillCovers(fragment, snapshot_->manifest(), entry.field_id)) return entry.metric;
+std::optional<simd::Metric> OpenTable::IndexedMetric(const std::string& column, const Deadline& deadline) {
+  for (auto entry = catalog_.segments.rbegin(); entry != catalog_.segments.rend(); ++entry) {
+    if (entry->column != column) continue;
+    for (const index::SegmentFragment& fragment : entry->fragments) {
+      if (table::StillCovers(fragment, snapshot_->manifest(), entry->field_id)) return entry->metric;
     }
   }
-  return std::nullopt;
+  const lance::Field* field = snapshot_->manifest().schema.FindTopLevel(column);
+  if (field == nullptr) return std::nullopt;
+  const std::lock_guard lock(mutex_);
+  const std::vector<NamedLanceIndex>& theirs = LanceIndexesOf(field->id, deadline);
+  if (theirs.empty()) return std::nullopt;
+  return theirs.front().index->metric();
 }
 
 bool OpenTable::MayStay(std::uint64_t bytes) {
@@ -122,7 +127,46 @@ Result<std::shared_ptr<const ColumnIndex>> OpenTable::OpenIndex(const std::strin
   for (const lance::Fragment& fragment : manifest.fragments) {
     if (!covered.contains(fragment.id) && fragment.LiveRows() > 0) opened->uncovered.push_back(&fragment);
   }
+  if (!opened->uncovered.empty()) OpenLanceIndexes(*opened, field->id, metric, deadline);
   return opened;
+}
+
+const std::vector<OpenTable::NamedLanceIndex>& OpenTable::LanceIndexesOf(std::int32_t field_id, const Deadline& deadline) {
+  const auto [found, fresh] = lance_indexes_.try_emplace(field_id);
+  if (!fresh) return found->second;
+  const table::Environment& environment = snapshot_->environment();
+  const auto skip = [&](std::string_view name, const Error& error) {
+    environment.log.Info("LanceDB's index is not used", {{"table", snapshot_->name()}, {"index", name}, {"why", error.message}});
+  };
+  const auto infos = index::ListLanceIndexes(snapshot_->manifest());
+  if (!infos) {
+    skip("", infos.error());
+    return found->second;
+  }
+  for (const index::LanceIndexInfo& info : *infos) {
+    if (info.field_ids != std::vector<std::int32_t>{field_id}) continue;
+    auto opened = index::LanceIndex::Open(environment.store, snapshot_->root(), info, snapshot_->manifest(), deadline);
+    if (opened) {
+      found->second.push_back({info.name, *std::move(opened)});
+    } else {
+      skip(info.name, opened.error());
+    }
+  }
+  return found->second;
+}
+
+/// Gives uncovered fragments to indexes that LanceDB built.
+void OpenTable::OpenLanceIndexes(ColumnIndex& index, std::int32_t field_id, simd::Metric metric, const Deadline& deadline) {
+  for (const NamedLanceIndex& theirs : LanceIndexesOf(field_id, deadline)) {
+    if (theirs.index->metric() != metric) continue;
+    OpenLanceIndex opened{theirs.name, theirs.index, {}};
+    std::erase_if(index.uncovered, [&](const lance::Fragment* fragment) {
+      if (!theirs.index->covered().contains(fragment->id)) return false;
+      opened.fragments.push_back(fragment);
+      return true;
+    });
+    if (!opened.fragments.empty()) index.lance.push_back(std::move(opened));
+  }
 }
 
 /// Hot parts of all segments in one round; whole objects where they may stay.

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "index/catalog.h"
+#include "index/lance_ivf/lance_index.h"
 #include "index/vector/segment.h"
 #include "query/resident_vectors.h"
 #include "table/table.h"
@@ -41,9 +42,17 @@ struct OpenSegment {
   lance::RowAddress AddressOf(std::uint32_t row) const;
 };
 
+/// An index that LanceDB built, for fragments that no segment covers. Its recall is not promised.
+struct OpenLanceIndex {
+  std::string name;
+  std::shared_ptr<const index::LanceIndex> index;
+  std::vector<const lance::Fragment*> fragments;
+};
+
 /// The indexes of one column for one metric.
 struct ColumnIndex {
   std::vector<OpenSegment> segments;
+  std::vector<OpenLanceIndex> lance;
   std::vector<const lance::Fragment*> uncovered;  // fragments that are scanned exactly
   std::vector<std::string> warnings;              // why a segment is not used
 };
@@ -66,8 +75,8 @@ class OpenTable {
   const table::SnapshotPtr& snapshot_ptr() const { return snapshot_; }
   const index::Catalog& catalog() const { return catalog_; }
 
-  /// The metric of the column's index, when it has one that says something of this version.
-  std::optional<simd::Metric> IndexedMetric(const std::string& column) const;
+  /// The metric of the column's index, when it has one that says something of this version: Firn's, else LanceDB's.
+  std::optional<simd::Metric> IndexedMetric(const std::string& column, const Deadline& deadline);
 
   /// One round the first time (two when rows were deleted); then from memory. A segment that cannot be used is a warning.
   Result<std::shared_ptr<const ColumnIndex>> IndexOf(const std::string& column, simd::Metric metric, const Deadline& deadline);
@@ -84,6 +93,13 @@ class OpenTable {
   Result<std::shared_ptr<const ColumnIndex>> OpenIndex(const std::string& column, simd::Metric metric, const Deadline& deadline);
   Status OpenSegments(ColumnIndex& index, std::span<const index::SegmentEntry* const> entries, const Deadline& deadline);
   Status FindLive(OpenSegment& segment, const Deadline& deadline) const;
+  void OpenLanceIndexes(ColumnIndex& index, std::int32_t field_id, simd::Metric metric, const Deadline& deadline);
+  /// LanceDB's indexes of a field that this program can use. Opened once.
+  struct NamedLanceIndex {
+    std::string name;
+    std::shared_ptr<const index::LanceIndex> index;
+  };
+  const std::vector<NamedLanceIndex>& LanceIndexesOf(std::int32_t field_id, const Deadline& deadline);
   Result<std::shared_ptr<const FilterMask>> Evaluate(const ColumnIndex& index, const filter::Predicate& predicate,
                                                      const Deadline& deadline) const;
   bool MayStay(std::uint64_t bytes);
@@ -96,6 +112,7 @@ class OpenTable {
   std::uint64_t resident_bytes_ = 0;
   std::map<ColumnKey, std::shared_ptr<const ColumnIndex>> indexes_;
   std::map<std::string, std::shared_ptr<const ResidentVectors>> vectors_;
+  std::map<std::int32_t, std::vector<NamedLanceIndex>> lance_indexes_;  // by field
   struct KeptMask {
     std::string key;
     std::shared_ptr<const FilterMask> mask;

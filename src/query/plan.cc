@@ -77,7 +77,7 @@ Status ChooseWay(OpenTable& table, const SearchRequest& request, Plan& plan, con
     return {};
   }
   FIRN_TRY(plan.index, table.IndexOf(plan.column, plan.metric, deadline));
-  if (plan.index->segments.empty()) {
+  if (plan.index->segments.empty() && plan.index->lance.empty()) {
     plan.reason = plan.index->warnings.empty() ? "no index" : plan.index->warnings.front();
     return {};
   }
@@ -160,7 +160,7 @@ Result<Plan> MakePlan(OpenTable& table, const SearchRequest& request, const Dead
   FIRN_TRY(plan.column, VectorColumn(snapshot, request.vector_column));
   const arrow::Type& type = *snapshot.schema()->fields[*snapshot.schema()->IndexOf(plan.column)].type;
   plan.element = *ElementOf(type);
-  const auto indexed = request.metric ? std::nullopt : table.IndexedMetric(plan.column);
+  const auto indexed = request.metric ? std::nullopt : table.IndexedMetric(plan.column, deadline);
   plan.metric = request.metric ? *request.metric
                 : indexed      ? *indexed
                                : (plan.element == simd::Element::kU8 ? simd::Metric::kHamming : simd::Metric::kL2);
@@ -226,6 +226,15 @@ std::string_view NameOf(Way way) {
   return "exact";
 }
 
+std::vector<const lance::Fragment*> FragmentsToScan(const Plan& plan) {
+  std::vector<const lance::Fragment*> fragments = plan.index->uncovered;
+  if (!plan.prefilter) return fragments;
+  for (const OpenLanceIndex& theirs : plan.index->lance)
+    fragments.insert(fragments.end(), theirs.fragments.begin(), theirs.fragments.end());
+  std::ranges::sort(fragments);  // they lie in the manifest in its order
+  return fragments;
+}
+
 std::string Describe(const OpenTable& table, const Plan& plan, const SearchRequest& request) {
   const Snapshot& snapshot = table.snapshot();
   const std::size_t fragments = snapshot.manifest().fragments.size();
@@ -246,9 +255,12 @@ std::string Describe(const OpenTable& table, const Plan& plan, const SearchReque
       std::snprintf(recall, sizeof recall, ", recall %.3g", static_cast<double>(request.recall));
       text += recall;
     }
-    if (!plan.index->uncovered.empty()) {
+    for (const OpenLanceIndex& theirs : plan.index->lance) {
+      if (!plan.prefilter) text += ", and LanceDB's " + std::string(theirs.index->kind()) + " \"" + theirs.name + "\"";
+    }
+    if (const auto unindexed = FragmentsToScan(plan); !unindexed.empty()) {
       std::uint64_t rows = 0;
-      for (const lance::Fragment* fragment : plan.index->uncovered) rows += fragment->LiveRows();
+      for (const lance::Fragment* fragment : unindexed) rows += fragment->LiveRows();
       text += ", and exact over " + std::to_string(rows) + " rows without an index";
     }
   }

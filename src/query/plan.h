@@ -45,6 +45,10 @@ index::ScanOptions EffortFor(const OpenSegment& segment, const SearchRequest& re
 std::size_t ListsFor(const OpenSegment& segment, const SearchRequest& request, const Plan& plan,
                      std::size_t segment_number);
 
+/// Fragments that are scanned exactly beside the index: those without one, and with a filter those that only LanceDB's
+/// index covers, so that the filter costs no recall.
+std::vector<const lance::Fragment*> FragmentsToScan(const Plan& plan);
+
 std::string Describe(const OpenTable& table, const Plan& plan, const SearchRequest& request);
 
 }  // namespace firn::query

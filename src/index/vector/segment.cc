@@ -101,25 +101,27 @@ Status VectorSegment::CheckList(std::uint32_t list, const LoadedLists& loaded) c
   if (loaded.checked[list].load(std::memory_order_relaxed)) return {};
   const ListEntry& entry = header_.lists[list];
   const LoadedLists::List& bytes = loaded.lists[list];
-  if (bytes.codes.size() != header_.CodesBytes(entry) || bytes.supplement.size() != header_.SupplementBytes(entry) ||
-      Crc32c(bytes.codes) != entry.codes_crc || Crc32c(bytes.supplement) != entry.supplement_crc) {
+  const bool codes = bytes.codes.size() == header_.CodesBytes(entry) && Crc32c(bytes.codes) == entry.codes_crc;
+  const bool supplement = bytes.supplement.empty() || (bytes.supplement.size() == header_.SupplementBytes(entry) && Crc32c(bytes.supplement) == entry.supplement_crc);
+  if (!codes || !supplement) {
     return Corrupt(key_, "the checksum of list " + std::to_string(list) + " does not match");
   }
   loaded.checked[list].store(true, std::memory_order_relaxed);
   return {};
 }
 
-std::vector<store::ReadRequest> VectorSegment::Requests(std::span<const std::uint32_t> lists) const {
+std::vector<store::ReadRequest> VectorSegment::Requests(std::span<const std::uint32_t> lists, bool supplements) const {
   std::vector<store::ReadRequest> requests;
   for (const std::uint32_t list : lists) {
     requests.push_back(CodesRequest(list));
-    requests.push_back(SupplementRequest(list));
+    if (supplements) requests.push_back(SupplementRequest(list));
   }
   return requests;
 }
 
-Result<LoadedLists> VectorSegment::Accept(std::span<const std::uint32_t> lists,
+Result<LoadedLists> VectorSegment::Accept(std::span<const std::uint32_t> lists, bool supplements,
                                           std::span<Result<store::ReadResult>> answers) const {
+  const std::size_t parts = supplements ? 2 : 1;
   LoadedLists loaded;
   loaded.lists.resize(header_.lists.size());
   loaded.checked = std::make_unique<std::atomic<bool>[]>(header_.lists.size());
@@ -129,8 +131,8 @@ Result<LoadedLists> VectorSegment::Accept(std::span<const std::uint32_t> lists,
       if (answers[i].error().kind == ErrorKind::kInvalidArgument) return Corrupt(key_, "it is truncated");
       return std::move(answers[i]).error();
     }
-    LoadedLists::List& list = loaded.lists[lists[i / 2]];
-    (i % 2 == 0 ? list.codes : list.supplement) = answers[i]->bytes.bytes();
+    LoadedLists::List& list = loaded.lists[lists[i / parts]];
+    (i % parts == 0 ? list.codes : list.supplement) = answers[i]->bytes.bytes();
     loaded.buffers.push_back(std::move(answers[i]->bytes));
   }
   return loaded;
@@ -268,6 +270,21 @@ std::uint32_t VectorSegment::RowAt(std::uint32_t list, ByteSpan codes, std::size
   return entry.ref_low + static_cast<std::uint32_t>(word & ((std::uint64_t{1} << entry.ref_bits) - 1));
 }
 
+/// Keeps a candidate that may be among the k nearest, and the k smallest estimates.
+void VectorSegment::Offer(SegmentQuery& query, const ScanOptions& options, const Candidate& candidate) const {
+  const bool full = query.best_.size() == options.k;
+  if (full && candidate.distance - candidate.error > query.best_.front()) return;
+  query.found_.push_back(candidate);
+  if (full && candidate.distance >= query.best_.front()) return;
+  if (full) {
+    std::ranges::pop_heap(query.best_);
+    query.best_.back() = candidate.distance;
+  } else {
+    query.best_.push_back(candidate.distance);
+  }
+  std::ranges::push_heap(query.best_);
+}
+
 void VectorSegment::ScanList(SegmentQuery& query, std::uint32_t list, const LoadedLists::List& bytes,
                              const ScanOptions& options, ScanCounts& counts) const {
   const ListEntry& entry = header_.lists[list];
@@ -276,6 +293,7 @@ void VectorSegment::ScanList(SegmentQuery& query, std::uint32_t list, const Load
   const std::size_t row_bytes = header_.supplement_row_bytes();
   const std::size_t nibble_bytes = header_.padded_dim / 2;
   const std::size_t blocks = SegmentHeader::BlocksOf(entry);
+  const bool refine = !bytes.supplement.empty();
   const float centre2 = query.distance2_[list];
   const float centre = std::sqrt(centre2);
   const float slack = options.slack * centre;
@@ -295,31 +313,27 @@ void VectorSegment::ScanList(SegmentQuery& query, std::uint32_t list, const Load
       const std::size_t count = simd::KeepBelow(sums, factors, factors + kBlockRows, factors + 2 * kBlockRows, query.table_scale_.step,
                                                 bit_bias, slack, kBlockRows, bound - centre2, kept, lower);
       const std::size_t base = (first + b) * kBlockRows;
-      for (std::size_t j = 0; j < count; j++) __builtin_prefetch(bytes.supplement.data() + (base + kept[j]) * row_bytes);
+      if (refine) {
+        for (std::size_t j = 0; j < count; j++) __builtin_prefetch(bytes.supplement.data() + (base + kept[j]) * row_bytes);
+      }
       for (std::size_t j = 0; j < count; j++) {
         const std::size_t i = kept[j];
         if (base + i >= entry.rows) continue;
         const std::uint32_t row = RowAt(list, bytes.codes, base + i);
         if (row >= physical_rows_) continue;
         if (options.mask != nullptr && ((*options.mask)[row / 64] >> (row % 64) & 1) == 0) continue;
+        const float bit_error = LoadLe<float>(factors + 2 * kBlockRows + i) * slack;
+        if (!refine) {
+          Offer(query, options, {lower[j] + bit_error + centre2, bit_error, row});
+          continue;
+        }
         counts.refined++;
         const std::uint8_t* supplement = bytes.supplement.data() + (base + i) * row_bytes;
         const auto nibbles = static_cast<float>(simd::DotNibbles(supplement, query.bytes_.data(), header_.padded_dim));
         const float bits = static_cast<float>(sums[i]) * query.table_scale_.step + query.table_scale_.bias;
         const float product = 16 * bits + nibbles * query.byte_step_ - 15.5F * query.sum_;
         const float distance2 = centre2 + LoadLe<float>(supplement + nibble_bytes) + LoadLe<float>(supplement + nibble_bytes + 4) * product;
-        const float error = LoadLe<float>(factors + 2 * kBlockRows + i) * slack * kLevelErrorRatio;
-        const bool full = query.best_.size() == options.k;
-        if (full && distance2 - error > query.best_.front()) continue;
-        query.found_.push_back({distance2, error, row});
-        if (full && distance2 >= query.best_.front()) continue;
-        if (full) {
-          std::ranges::pop_heap(query.best_);
-          query.best_.back() = distance2;
-        } else {
-          query.best_.push_back(distance2);
-        }
-        std::ranges::push_heap(query.best_);
+        Offer(query, options, {distance2, bit_error * kLevelErrorRatio, row});
       }
     }
   }

@@ -120,9 +120,10 @@ class VectorSegment {
 
   /// All lists, from the whole object (a mapping, on a folder). DataCorruption: it has another size.
   Result<LoadedLists> Map(Buffer object) const;
-  /// The requests for some lists (two for each), and what their answers hold.
-  std::vector<store::ReadRequest> Requests(std::span<const std::uint32_t> lists) const;
-  Result<LoadedLists> Accept(std::span<const std::uint32_t> lists, std::span<Result<store::ReadResult>> answers) const;
+  /// The requests for some lists, two for each or one without supplements, and what their answers hold. Rows of a list
+  /// without its supplement become candidates by their 1-bit estimate.
+  std::vector<store::ReadRequest> Requests(std::span<const std::uint32_t> lists, bool supplements) const;
+  Result<LoadedLists> Accept(std::span<const std::uint32_t> lists, bool supplements, std::span<Result<store::ReadResult>> answers) const;
 
   /// `vector`: dim finite values.
   void Prepare(std::span<const float> vector, SegmentQuery& query) const;
@@ -144,6 +145,7 @@ class VectorSegment {
   VectorSegment(std::string key, SegmentHeader header, const SegmentFooter& footer);
   void SortProbes(SegmentQuery& query, std::size_t count) const;
   Status CheckList(std::uint32_t list, const LoadedLists& loaded) const;
+  void Offer(SegmentQuery& query, const ScanOptions& options, const Candidate& candidate) const;
   void ScanList(SegmentQuery& query, std::uint32_t list, const LoadedLists::List& bytes, const ScanOptions& options,
                 ScanCounts& counts) const;
   float ToMetric(const SegmentQuery& query, float distance2) const;

@@ -1,0 +1,221 @@
+// Searches of one table, in this process and on this thread: queries a second, latencies, and the rows that were found.
+// One JSON object a line for each setting; ann.py runs it beside its peers.
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+#include <map>
+
+#include "engine/engine.h"
+
+namespace firn {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+struct Options {
+  std::string db, table, column = "vector", queries, filter, ids, engine = "segment";
+  std::size_t k = 10;
+  int repeats = 3;
+  std::vector<float> recalls = {0.9F, 0.95F, 0.98F, 0.99F};
+  std::vector<std::uint32_t> nprobes;
+};
+
+struct Setting {
+  std::string name;
+  query::SearchRequest request;
+};
+
+struct Queries {
+  std::vector<float> values;
+  std::size_t count = 0, dim = 0;
+};
+
+[[noreturn]] void Fail(const std::string& message) {
+  std::fprintf(stderr, "ann_bench: %s\n", message.c_str());
+  std::exit(1);
+}
+
+template <class T>
+T Must(Result<T> result) {
+  if (!result) Fail(result.error().ToString());
+  return *std::move(result);
+}
+
+template <class T>
+std::vector<T> ParseList(const std::string& text) {
+  std::vector<T> values;
+  for (const char* at = text.c_str(); *at != '\0';) {
+    char* end = nullptr;
+    values.push_back(static_cast<T>(std::strtod(at, &end)));
+    if (end == at) Fail("not a list of numbers: " + text);
+    at = *end == ',' ? end + 1 : end;
+  }
+  return values;
+}
+
+Options Parse(int argc, char** argv) {
+  Options options;
+  std::map<std::string, std::string> flags;
+  for (int i = 1; i + 1 < argc; i += 2) flags[argv[i]] = argv[i + 1];
+  const auto take = [&](const char* name, std::string& into) {
+    if (const auto found = flags.extract(name)) into = found.mapped();
+  };
+  std::string k, repeats, recalls, nprobes;
+  take("--db", options.db);
+  take("--table", options.table);
+  take("--column", options.column);
+  take("--queries", options.queries);
+  take("--filter", options.filter);
+  take("--ids", options.ids);
+  take("--engine", options.engine);
+  take("--k", k);
+  take("--repeats", repeats);
+  take("--recall", recalls);
+  take("--nprobes", nprobes);
+  if (!flags.empty() || argc % 2 == 0 || options.db.empty() || options.table.empty() || options.queries.empty()) {
+    Fail("usage: ann_bench --db FOLDER --table NAME --queries Q.f32.npy [--column C] [--k 10] [--engine segment|graph] [--recall LIST] "
+         "[--nprobes LIST] [--filter SQL] [--repeats 3] [--ids OUT.npy]");
+  }
+  if (!k.empty()) options.k = std::stoul(k);
+  if (!repeats.empty()) options.repeats = std::stoi(repeats);
+  if (!recalls.empty()) options.recalls = ParseList<float>(recalls);
+  if (!nprobes.empty()) {
+    options.nprobes = ParseList<std::uint32_t>(nprobes);
+    if (recalls.empty()) options.recalls.clear();
+  }
+  return options;
+}
+
+/// Rows of a two-dimensional .npy file of f32.
+Queries ReadQueries(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) Fail("cannot read " + path);
+  const std::string bytes{std::istreambuf_iterator<char>(file), {}};
+  if (bytes.size() < 10 || !bytes.starts_with("\x93NUMPY")) Fail(path + " is not a .npy file");
+  const std::size_t header = 10 + static_cast<std::uint8_t>(bytes[8]) + 256U * static_cast<std::uint8_t>(bytes[9]);
+  const std::string text = bytes.substr(10, header - 10);
+  if (!text.contains("<f4")) Fail(path + " does not hold f32");
+  Queries queries;
+  if (std::sscanf(text.c_str() + text.find("'shape': (") + 10, "%zu, %zu", &queries.count, &queries.dim) != 2) Fail(path + " is not two-dimensional");
+  queries.values.resize(queries.count * queries.dim);
+  if (bytes.size() - header < queries.values.size() * 4) Fail(path + " is truncated");
+  std::memcpy(queries.values.data(), bytes.data() + header, queries.values.size() * 4);
+  return queries;
+}
+
+void WriteIds(const std::string& path, const std::vector<std::int32_t>& ids, std::size_t rows, std::size_t columns) {
+  std::string header = "{'descr': '<i4', 'fortran_order': False, 'shape': (" + std::to_string(rows) + ", " + std::to_string(columns) + "), }";
+  header.append(63 - (header.size() + 10) % 64, ' ');
+  header += '\n';
+  std::ofstream file(path, std::ios::binary);
+  file << "\x93NUMPY" << '\x01' << '\x00' << static_cast<char>(header.size() % 256) << static_cast<char>(header.size() / 256) << header;
+  file.write(reinterpret_cast<const char*>(ids.data()), static_cast<std::streamsize>(ids.size() * 4));
+}
+
+double ResidentMb() {
+  std::ifstream file("/proc/self/statm");
+  std::size_t pages = 0, resident = 0, shared = 0;
+  file >> pages >> resident >> shared;
+  return static_cast<double>(resident - shared) * static_cast<double>(sysconf(_SC_PAGESIZE)) / 1e6;
+}
+
+class Bench {
+ public:
+  Bench(const Options& options, query::OpenTable& table, engine::IndexDescription index)
+      : options_(options), table_(table), index_(std::move(index)), queries_(ReadQueries(options.queries)) {
+    std::uint64_t row = 0;
+    for (const lance::Fragment& fragment : table.snapshot().manifest().fragments) {
+      first_row_[fragment.id] = row;
+      row += fragment.physical_rows;
+    }
+  }
+
+  void Run(const std::vector<Setting>& settings) {
+    for (std::size_t i = 0; i < settings.size(); i++) Measure(settings[i], i);
+  }
+
+ private:
+  void Measure(const Setting& setting, std::size_t number) {
+    query::SearchRequest request = setting.request;
+    std::vector<std::int32_t> ids;
+    std::vector<double> rates, times;
+    for (int repeat = 0; repeat < options_.repeats + 1; repeat++) {  // the first warms up
+      ids.assign(queries_.count * options_.k, -1);
+      times.clear();
+      const auto begin = Clock::now();
+      for (std::size_t q = 0; q < queries_.count; q++) {
+        const auto from = Clock::now();
+        request.vector.assign(queries_.values.begin() + static_cast<std::ptrdiff_t>(q * queries_.dim),
+                              queries_.values.begin() + static_cast<std::ptrdiff_t>((q + 1) * queries_.dim));
+        const query::Nearest nearest = Must(query::FindNearest(table_, request, Deadline::Never()));
+        for (std::size_t i = 0; i < nearest.hits.size(); i++) {
+          ids[q * options_.k + i] = static_cast<std::int32_t>(first_row_[nearest.hits[i].row >> 32] + (nearest.hits[i].row & 0xFFFF'FFFF));
+        }
+        times.push_back(std::chrono::duration<double, std::micro>(Clock::now() - from).count());
+      }
+      if (repeat > 0) rates.push_back(static_cast<double>(queries_.count) / std::chrono::duration<double>(Clock::now() - begin).count());
+    }
+    std::ranges::sort(rates);
+    std::ranges::sort(times);
+    std::string ids_file = options_.ids;
+    if (!ids_file.empty()) {
+      ids_file += "." + std::to_string(number) + ".npy";
+      WriteIds(ids_file, ids, queries_.count, options_.k);
+    }
+    std::printf("{\"engine\":\"%s\",\"setting\":\"%s\",\"qps\":%.1f,\"p50_us\":%.2f,\"p99_us\":%.2f,\"build_s\":%.3f,\"bytes_per_vector\":%.1f,"
+                "\"resident_mb\":%.1f,\"ids_file\":\"%s\"}\n",
+                options_.engine.c_str(), setting.name.c_str(), rates[rates.size() / 2], times[times.size() / 2], times[times.size() * 99 / 100],
+                index_.build_s, static_cast<double>(index_.bytes) / static_cast<double>(std::max<std::uint64_t>(index_.rows, 1)), ResidentMb(), ids_file.c_str());
+    std::fflush(stdout);
+  }
+
+  const Options& options_;
+  query::OpenTable& table_;
+  const engine::IndexDescription index_;
+  const Queries queries_;
+  std::map<std::uint64_t, std::uint64_t> first_row_;
+};
+
+std::vector<Setting> SettingsOf(const Options& options) {
+  std::vector<Setting> settings;
+  query::SearchRequest request;
+  request.vector_column = options.column;
+  request.k = options.k;
+  request.filter = options.filter;
+  for (const float recall : options.recalls) {
+    char name[32];
+    std::snprintf(name, sizeof name, "recall=%.4g", static_cast<double>(recall));
+    request.recall = recall;
+    settings.push_back({name, request});
+  }
+  for (const std::uint32_t nprobes : options.nprobes) {
+    request.nprobes = nprobes;
+    settings.push_back({"nprobes=" + std::to_string(nprobes), request});
+  }
+  return settings;
+}
+
+}  // namespace
+}  // namespace firn
+
+int main(int argc, char** argv) {
+  using namespace firn;
+  const Options options = Parse(argc, argv);
+  Random random(1);
+  Log log(LogLevel::kWarn);
+  engine::Config config;
+  config.database = options.db;
+  config.threads = 1;
+  const auto engine = Must(engine::Engine::Open(config, {SystemClock(), random, log, store::ProcessEnvironment()}));
+  const auto table = Must(engine->OpenTable(options.table, std::nullopt, Deadline::Never()));
+  engine::IndexDescription index;
+  for (engine::IndexDescription& each : Must(engine->Indexes(options.table, Deadline::Never()))) {
+    if (each.column == options.column) index = std::move(each);
+  }
+  Bench(options, *table, std::move(index)).Run(SettingsOf(options));
+}
