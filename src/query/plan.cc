@@ -78,7 +78,7 @@ Status ChooseWay(OpenTable& table, const SearchRequest& request, Plan& plan, con
   }
   FIRN_TRY(plan.index, table.IndexOf(plan.column, plan.metric, deadline));
   if (plan.index->segments.empty() && plan.index->lance.empty()) {
-    plan.reason = plan.index->warnings.empty() ? "no index" : plan.index->warnings.front();
+    plan.reason = plan.index->warnings.empty() ? "no index" : "its index cannot be used";
     return {};
   }
   FIRN_TRY(plan.vectors, table.Vectors(plan.column, deadline));

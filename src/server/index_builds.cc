@@ -76,6 +76,7 @@ Result<IndexBuilds::Handle> IndexBuilds::Start(const std::string& table, maintai
   place = std::make_shared<Build>();
   place->state.id = random_.Uuid();
   place->state.table = table;
+  place->state.total = plan.rows;
   place->state.plan = std::move(plan);
   place->begin = clock_.Now();
   place->thread = std::thread([this, build = place.get(), options = std::move(options)] { Run(*build, options); });
