@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "arrow/builder.h"
+#include "base/clock.h"
 #include "filter/filter.h"
 
 namespace {
@@ -80,8 +81,9 @@ firn::arrow::RecordBatch MakeBatch() {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   static const firn::arrow::RecordBatch batch = MakeBatch();
+  static const firn::ManualClock clock;  // now() is the same in every run
   const std::string_view text(reinterpret_cast<const char*>(data), size);
-  const auto predicate = firn::filter::ParseFilter(text, *batch.schema);
+  const auto predicate = firn::filter::ParseFilter(text, *batch.schema, clock);
   if (!predicate) {
     if (predicate.error().kind == firn::ErrorKind::kInternal || predicate.error().message.empty()) __builtin_trap();
     return 0;

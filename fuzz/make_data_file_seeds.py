@@ -88,6 +88,22 @@ SEEDS = [
     (23, "vectors", pa.array(lists(5, lambda: rng.normal(size=96).tolist()), type=pa.list_(pa.list_(F32, 96))), {}),
 ]
 
+# (seed, name of the damaged one, bytes that stand there once, what stands there instead)
+DAMAGED = [
+    # The sizes of the two buffers of a constant page, repetition and definition levels of 2 bytes each.
+    ("14_null_2.1", "14_half_levels_2.1", b"\x12\x02\x3c\x3c", b"\x12\x02\x01\x01"),
+]
+
+
+def read(path):
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def write(name, content):
+    with open(os.path.join(OUT, name), "wb") as file:
+        file.write(content)
+
 
 def main():
     os.makedirs(OUT, exist_ok=True)
@@ -100,8 +116,11 @@ def main():
                 root = os.path.join(scratch, "t.lance")
                 lance.write_dataset(pa.table([array], schema=pa.schema([field])), root, data_storage_version=version)
                 (data,) = glob.glob(root + "/data/*.lance")
-                with open(data, "rb") as source, open(os.path.join(OUT, f"{index:02}_{name}_{version}"), "wb") as out:
-                    out.write(bytes([index]) + source.read())
+                write(f"{index:02}_{name}_{version}", bytes([index]) + read(data))
+    for seed, name, was, instead in DAMAGED:
+        whole = read(os.path.join(OUT, seed))
+        assert whole.count(was) == 1, f"{seed} is not what it was: look for its buffers' sizes again"
+        write(name, whole.replace(was, instead))
 
 
 sys.exit(main())

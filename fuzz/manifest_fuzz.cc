@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <cstdlib>
 
+#include "lance/index_metadata.h"
 #include "lance/manifest.h"
 #include "lance/manifest_writer.h"
 #include "lance/schema.h"
@@ -14,6 +15,7 @@ void UseAll(const lance::Manifest& manifest) {
   (void)manifest.LiveRows();
   (void)lance::CheckReadable(manifest, "fuzz");
   (void)lance::CheckWritable(manifest, "fuzz");
+  (void)lance::DecodeIndexes(manifest);
   (void)lance::ToArrow(manifest.schema);
   for (const lance::Field& field : manifest.schema.fields) {
     if (field.parent_id == -1) (void)lance::LeavesOf(manifest.schema, field);

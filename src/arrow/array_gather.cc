@@ -92,9 +92,10 @@ Buffer GatherFixed(Sources sources, std::span<const Run> runs, std::int64_t leng
   Block block(static_cast<std::size_t>(length * width));
   std::uint8_t* to = block.data();
   for (const auto& [source, begin, count] : runs) {
-    const auto bytes = static_cast<std::size_t>(count * width);
-    if (bytes > 0) std::memcpy(to, sources[source]->data().data.data() + begin * width, bytes);
-    to += bytes;
+    const ByteSpan values = sources[source]->data().data.bytes();
+    const auto size = static_cast<std::size_t>(count * width);
+    CopyBytes(to, values.subspan(static_cast<std::size_t>(begin * width), size));
+    to += size;
   }
   return std::move(block).Finish();
 }
@@ -115,7 +116,7 @@ void GatherBytes(Sources sources, std::span<const Run> runs, ArrayData& out) {
   for (const auto& [source, begin, count] : runs) {
     const OffsetReader from(*sources[source]);
     const auto size = static_cast<std::size_t>(from[begin + count] - from[begin]);
-    if (size > 0) std::memcpy(to, sources[source]->data().bytes.data() + from[begin], size);
+    CopyBytes(to, sources[source]->data().bytes.bytes().subspan(static_cast<std::size_t>(from[begin]), size));
     to += size;
   }
   out.data = std::move(offsets).Finish();

@@ -1,7 +1,6 @@
 #include "arrow/buffers.h"
 
 #include <algorithm>
-#include <cstring>
 
 namespace firn::arrow {
 namespace {
@@ -16,13 +15,13 @@ void PutBit(std::uint8_t* bits, std::int64_t i, bool bit) {
 Buffer AlignedTo(Buffer buffer, std::size_t alignment) {
   if ((reinterpret_cast<std::uintptr_t>(buffer.data()) & (alignment - 1)) == 0) return buffer;
   Block block(buffer.size());
-  std::memcpy(block.data(), buffer.data(), buffer.size());
+  CopyBytes(block.data(), buffer.bytes());
   return std::move(block).Finish();
 }
 
 Buffer Zeros(std::size_t size) {
   Block block(size);
-  if (size > 0) std::memset(block.data(), 0, size);
+  std::fill_n(block.data(), size, std::uint8_t{0});
   return std::move(block).Finish();
 }
 
@@ -46,7 +45,7 @@ void CopyBits(const std::uint8_t* from, std::int64_t from_begin, std::uint8_t* t
   const auto shift = static_cast<unsigned>((from_begin + done) & 7);
   const std::int64_t whole = (count - done) >> 3;
   if (shift == 0) {
-    if (whole > 0) std::memcpy(target, source, static_cast<std::size_t>(whole));
+    CopyBytes(target, {source, static_cast<std::size_t>(whole)});
   } else {
     // A whole target byte needs the next source byte too; it exists, since its low `shift` bits are wanted.
     for (std::int64_t i = 0; i < whole; i++) {
@@ -69,7 +68,7 @@ void FillBits(std::uint8_t* bits, std::int64_t begin, std::int64_t count, bool b
   std::int64_t i = begin;
   for (; i < end && (i & 7) != 0; i++) PutBit(bits, i, bit);
   const std::int64_t whole = (end - i) >> 3;
-  if (whole > 0) std::memset(bits + (i >> 3), bit ? 0xFF : 0, static_cast<std::size_t>(whole));
+  std::fill_n(bits + (i >> 3), whole, static_cast<std::uint8_t>(bit ? 0xFF : 0));
   for (i += whole * 8; i < end; i++) PutBit(bits, i, bit);
 }
 

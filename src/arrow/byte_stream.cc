@@ -170,7 +170,7 @@ Result<Buffer> ReadExactly(ByteStream& source, std::size_t size) {
   Block block(got);
   std::size_t filled = 0;
   for (const Buffer& piece : pieces) {
-    std::memcpy(block.data() + filled, piece.data(), piece.size());
+    CopyBytes(block.data() + filled, piece.bytes());
     filled += piece.size();
   }
   return Filled(std::move(block), filled);

@@ -10,21 +10,11 @@
 #include "arrow/csv_rows.h"
 #include "arrow/json_parser.h"
 #include "arrow/json_writer.h"
+#include "arrow/row_source.h"
 #include "arrow/text_value.h"
 
 namespace firn::arrow {
 namespace {
-
-// As in json.cc: a batch of many nulls in wide columns ends here, and 32-bit offsets must not overflow.
-constexpr std::size_t kMaxBatchMemory = 64 << 20;
-constexpr std::size_t kMaxTextBytes = 1 << 30;
-
-CsvOptions Bounded(CsvOptions options) {
-  options.batch_rows = std::max<std::int64_t>(options.batch_rows, 1);
-  options.batch_bytes = std::min(options.batch_bytes, kMaxTextBytes);
-  options.max_row_bytes = std::min(options.max_row_bytes, kMaxTextBytes);
-  return options;
-}
 
 Result<std::vector<std::string>> ReadHeader(CsvRows& rows, const CsvOptions& options) {
   FIRN_TRY(const auto row, rows.Next());
@@ -141,57 +131,37 @@ class SchemaGuess {
   std::vector<TypeGuess> guesses_;
 };
 
-class CsvSource final : public BatchSource {
+/// What a RowSource knows of CSV.
+class CsvFormat {
  public:
-  CsvSource(std::unique_ptr<ByteStream> text, CsvOptions options)
-      : options_(Bounded(std::move(options))),
-        rows_(std::move(text), options_.delimiter, options_.max_row_bytes),
-        parser_(options_.max_row_bytes) {}
+  using Options = CsvOptions;
+  using Row = CsvRow;
+
+  CsvFormat(std::unique_ptr<ByteStream> text, const CsvOptions& options)
+      : options_(options),
+        rows_(std::move(text), options.delimiter, options.max_row_bytes),
+        parser_(options.max_row_bytes) {}
 
   Status Start() {
     FIRN_TRY(names_, ReadHeader(rows_, options_));
-    if (options_.schema) return UseSchema(options_.schema);
-    FIRN_CHECK(Collect());
-    FIRN_TRY(auto schema, Infer(options_.infer_rows));
-    FIRN_CHECK(UseSchema(std::move(schema)));
-    auto first = Convert();
-    if (!first && first.error().kind == ErrorKind::kInvalidArgument && pending_.size() > options_.infer_rows) {
-      // Nothing was handed out yet: widen to what the whole batch asks for.
-      FIRN_TRY(schema, Infer(pending_.size()));
-      FIRN_CHECK(UseSchema(std::move(schema)));
-      first = Convert();
-    }
-    if (!first) return std::move(first).error();
-    first_ = *std::move(first);
-    inferred_ = true;
     return {};
   }
+  Result<std::optional<CsvRow>> NextRow() { return rows_.Next(); }
+  void ReleaseRows() { rows_.ReleaseAll(); }
 
-  SchemaPtr schema() const override { return schema_; }
-
-  Result<std::optional<RecordBatch>> Next() override {
-    if (first_) return std::exchange(first_, std::nullopt);
-    if (failed_) return std::optional<RecordBatch>();
-    auto batch = CollectAndConvert();
-    failed_ = !batch.has_value();
-    if (failed_ && inferred_ && batch.error().hint.empty()) {
-      batch.error().hint = "The types come from the first rows; give a schema, or infer from more rows";
+  Result<SchemaPtr> Infer(std::span<const CsvRow> rows) {
+    SchemaGuess guess(names_, options_);
+    for (const CsvRow& row : rows) {
+      FIRN_CHECK(SplitRow(rows_, row, names_.size(), cells_));
+      FIRN_CHECK(guess.See(cells_, row.number));
     }
-    return batch;
-  }
-
- private:
-  Result<std::optional<RecordBatch>> CollectAndConvert() {
-    if (next_pending_ == pending_.size()) FIRN_CHECK(Collect());
-    if (pending_.empty()) return std::optional<RecordBatch>();
-    FIRN_TRY(auto batch, Convert());
-    return std::optional(std::move(batch));
+    return guess.Finish();
   }
 
   /// Finds which cell each column comes from.
   Status UseSchema(SchemaPtr schema) {
     schema_ = std::move(schema);
-    next_pending_ = 0;
+    count_ = 0;
     columns_.clear();
     cell_of_.assign(schema_->fields.size(), kAbsent);
     for (const Field& field : schema_->fields) columns_.emplace_back(field);
@@ -206,48 +176,27 @@ class CsvSource final : public BatchSource {
     return {};
   }
 
-  Status Collect() {
-    pending_.clear();
-    next_pending_ = 0;
-    rows_.ReleaseAll();
-    std::size_t bytes = 0;
-    while (static_cast<std::int64_t>(pending_.size()) < options_.batch_rows && bytes < options_.batch_bytes) {
-      FIRN_TRY(const auto row, rows_.Next());
-      if (!row) break;
-      pending_.push_back(*row);
-      bytes += row->size;
-    }
+  Status Append(const CsvRow& row) {
+    FIRN_CHECK(SplitRow(rows_, row, names_.size(), cells_));
+    for (std::size_t i = 0; i < columns_.size(); i++) FIRN_CHECK(AppendValue(i, row));
+    count_++;
     return {};
   }
 
-  Result<SchemaPtr> Infer(std::size_t most_rows) {
-    SchemaGuess guess(names_, options_);
-    for (std::size_t i = 0; i < std::min(most_rows, pending_.size()); i++) {
-      FIRN_CHECK(SplitRow(rows_, pending_[i], names_.size(), cells_));
-      FIRN_CHECK(guess.See(cells_, pending_[i].number));
-    }
-    return guess.Finish();
+  std::size_t size_bytes() const {
+    std::size_t size = 0;
+    for (const ColumnWriter& column : columns_) size += column.size_bytes();
+    return size;
   }
 
-  Result<RecordBatch> Convert() {
-    RecordBatch batch{schema_, {}, 0};
-    std::size_t bytes = 0;
-    while (next_pending_ < pending_.size() && bytes < kMaxBatchMemory) {
-      const CsvRow& row = pending_[next_pending_];
-      FIRN_CHECK(SplitRow(rows_, row, names_.size(), cells_));
-      bytes = 0;
-      for (std::size_t i = 0; i < columns_.size(); i++) {
-        FIRN_CHECK(Append(i, row));
-        bytes += columns_[i].size_bytes();
-      }
-      next_pending_++;
-      batch.rows++;
-    }
+  RecordBatch Finish() {
+    RecordBatch batch{schema_, {}, std::exchange(count_, 0)};
     for (ColumnWriter& column : columns_) batch.columns.push_back(column.Finish());
     return batch;
   }
 
-  Status Append(std::size_t column, const CsvRow& row) {
+ private:
+  Status AppendValue(std::size_t column, const CsvRow& row) {
     const Field& field = schema_->fields[column];
     const std::size_t cell = cell_of_[column];
     const bool null = cell == kAbsent || IsNull(cells_[cell], field, options_.empty_is_null);
@@ -262,7 +211,7 @@ class CsvSource final : public BatchSource {
 
   static constexpr std::size_t kAbsent = static_cast<std::size_t>(-1);
 
-  CsvOptions options_;
+  const CsvOptions& options_;
   CsvRows rows_;
   JsonParser parser_;
   std::vector<std::string> names_;  // of the header
@@ -270,11 +219,7 @@ class CsvSource final : public BatchSource {
   std::vector<ColumnWriter> columns_;
   std::vector<std::size_t> cell_of_;  // of each column
   std::vector<CsvCell> cells_;
-  std::vector<CsvRow> pending_;
-  std::size_t next_pending_ = 0;
-  std::optional<RecordBatch> first_;
-  bool inferred_ = false;
-  bool failed_ = false;
+  std::int64_t count_ = 0;  // of rows in the columns
 };
 
 void AppendCell(std::string& out, std::string_view text, char delimiter) {
@@ -324,9 +269,7 @@ void AppendCellText(std::string& out, const Array& column, std::int64_t row) {
 }  // namespace
 
 Result<std::unique_ptr<BatchSource>> OpenCsv(std::unique_ptr<ByteStream> text, CsvOptions options) {
-  auto source = std::make_unique<CsvSource>(std::move(text), std::move(options));
-  FIRN_CHECK(source->Start());
-  return source;
+  return OpenRows<CsvFormat>(std::move(text), std::move(options));
 }
 
 Result<SchemaPtr> InferCsvSchema(std::unique_ptr<ByteStream> text, const CsvOptions& options) {

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <cstring>
 #include <optional>
 #include <string>
 
@@ -42,7 +41,7 @@ class Input {
     Block block(static_cast<std::size_t>(count));
     std::uint8_t* to = block.data();
     for (const Buffer& piece : pieces) {
-      std::memcpy(to, piece.data(), piece.size());
+      CopyBytes(to, piece.bytes());
       to += piece.size();
     }
     return std::move(block).Finish();

@@ -7,6 +7,7 @@
 #include "arrow/column_writer.h"
 #include "arrow/json_parser.h"
 #include "arrow/json_rows.h"
+#include "arrow/row_source.h"
 #include "arrow/text_value.h"
 
 namespace firn::arrow {
@@ -14,17 +15,7 @@ namespace {
 
 namespace dom = simdjson::dom;
 
-// Rows of many nulls in wide columns take far more memory than text; a batch ends here whatever its options say.
-constexpr std::size_t kMaxBatchMemory = 64 << 20;
-constexpr std::size_t kMaxTextBytes = 1 << 30;  // keeps 32-bit offsets from overflowing
 constexpr std::size_t kNamesInHint = 20;
-
-JsonOptions Bounded(JsonOptions options) {
-  options.batch_rows = std::max<std::int64_t>(options.batch_rows, 1);
-  options.batch_bytes = std::min(options.batch_bytes, kMaxTextBytes);
-  options.max_row_bytes = std::min(options.max_row_bytes, kMaxTextBytes);
-  return options;
-}
 
 /// The row's object, or what is wrong with its text.
 Result<dom::object> ParseRow(JsonParser& parser, const JsonRows& rows, const JsonRow& row) {
@@ -128,113 +119,53 @@ class SchemaGuess {
   std::size_t rows_ = 0;
 };
 
-class JsonSource final : public BatchSource {
+/// What a RowSource knows of JSON.
+class JsonFormat {
  public:
-  JsonSource(std::unique_ptr<ByteStream> text, JsonOptions options)
-      : options_(Bounded(std::move(options))),
-        rows_(std::move(text), options_.layout, options_.max_row_bytes),
-        parser_(options_.max_row_bytes) {}
+  using Options = JsonOptions;
+  using Row = JsonRow;
 
-  Status Start() {
-    if (options_.schema) {
-      UseSchema(options_.schema);
-      return {};
-    }
-    FIRN_CHECK(Collect());
-    FIRN_TRY(auto schema, Infer(options_.infer_rows));
-    UseSchema(std::move(schema));
-    auto first = Convert();
-    if (!first && first.error().kind == ErrorKind::kInvalidArgument && pending_.size() > options_.infer_rows) {
-      // Nothing was handed out yet: widen to what the whole batch asks for.
-      FIRN_TRY(schema, Infer(pending_.size()));
-      UseSchema(std::move(schema));
-      first = Convert();
-    }
-    if (!first) return std::move(first).error();
-    first_ = *std::move(first);
-    inferred_ = true;
-    return {};
-  }
+  JsonFormat(std::unique_ptr<ByteStream> text, const JsonOptions& options)
+      : max_columns_(options.max_columns),
+        rows_(std::move(text), options.layout, options.max_row_bytes),
+        parser_(options.max_row_bytes) {}
 
-  SchemaPtr schema() const override { return schema_; }
+  Status Start() { return {}; }
+  Result<std::optional<JsonRow>> NextRow() { return rows_.Next(); }
+  void ReleaseRows() { rows_.ReleaseAll(); }
 
-  Result<std::optional<RecordBatch>> Next() override {
-    if (first_) return std::exchange(first_, std::nullopt);
-    if (failed_) return std::optional<RecordBatch>();
-    auto batch = CollectAndConvert();
-    failed_ = !batch.has_value();
-    if (failed_ && inferred_ && batch.error().hint.empty()) {
-      batch.error().hint = "The types come from the first rows; give a schema, or infer from more rows";
-    }
-    return batch;
-  }
-
- private:
-  Result<std::optional<RecordBatch>> CollectAndConvert() {
-    if (next_pending_ == pending_.size()) FIRN_CHECK(Collect());
-    if (pending_.empty()) return std::optional<RecordBatch>();
-    FIRN_TRY(auto batch, Convert());
-    return std::optional(std::move(batch));
-  }
-
-  void UseSchema(SchemaPtr schema) {
-    schema_ = std::move(schema);
-    writer_ = std::make_unique<RowWriter>(schema_);
-    next_pending_ = 0;
-  }
-
-  /// Finds the rows of the next batch.
-  Status Collect() {
-    pending_.clear();
-    next_pending_ = 0;
-    rows_.ReleaseAll();
-    std::size_t bytes = 0;
-    while (static_cast<std::int64_t>(pending_.size()) < options_.batch_rows && bytes < options_.batch_bytes) {
-      FIRN_TRY(const auto row, rows_.Next());
-      if (!row) break;
-      pending_.push_back(*row);
-      bytes += row->size;
-    }
-    return {};
-  }
-
-  Result<SchemaPtr> Infer(std::size_t most_rows) {
-    SchemaGuess guess(options_.max_columns);
-    for (std::size_t i = 0; i < std::min(most_rows, pending_.size()); i++) {
-      FIRN_TRY(const auto object, ParseRow(parser_, rows_, pending_[i]));
-      FIRN_CHECK(guess.See(object, pending_[i]));
+  Result<SchemaPtr> Infer(std::span<const JsonRow> rows) {
+    SchemaGuess guess(max_columns_);
+    for (const JsonRow& row : rows) {
+      FIRN_TRY(const auto object, ParseRow(parser_, rows_, row));
+      FIRN_CHECK(guess.See(object, row));
     }
     return guess.Finish();
   }
 
-  /// Pending rows into a batch: all of them, unless they take too much memory.
-  Result<RecordBatch> Convert() {
-    while (next_pending_ < pending_.size() && writer_->size_bytes() < kMaxBatchMemory) {
-      FIRN_TRY(const auto object, ParseRow(parser_, rows_, pending_[next_pending_]));
-      FIRN_CHECK(writer_->Append(object, pending_[next_pending_]));
-      next_pending_++;
-    }
-    return writer_->Finish();
+  Status UseSchema(SchemaPtr schema) {
+    writer_ = std::make_unique<RowWriter>(std::move(schema));
+    return {};
   }
 
-  JsonOptions options_;
+  Status Append(const JsonRow& row) {
+    FIRN_TRY(const auto object, ParseRow(parser_, rows_, row));
+    return writer_->Append(object, row);
+  }
+  std::size_t size_bytes() const { return writer_->size_bytes(); }
+  RecordBatch Finish() { return writer_->Finish(); }
+
+ private:
+  const std::size_t max_columns_;
   JsonRows rows_;
   JsonParser parser_;
-  SchemaPtr schema_;
   std::unique_ptr<RowWriter> writer_;
-  std::vector<JsonRow> pending_;
-  std::size_t next_pending_ = 0;
-  std::optional<RecordBatch> first_;
-  bool inferred_ = false;
-  bool failed_ = false;
 };
 
 }  // namespace
 
 Result<std::unique_ptr<BatchSource>> OpenJson(std::unique_ptr<ByteStream> text, JsonOptions options) {
-  auto source = std::make_unique<JsonSource>(std::move(text), std::move(options));
-  FIRN_CHECK(source->Start());
-  return source;
+  return OpenRows<JsonFormat>(std::move(text), std::move(options));
 }
 
 Result<SchemaPtr> InferJsonSchema(std::unique_ptr<ByteStream> text, const JsonOptions& options) {

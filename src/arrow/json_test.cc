@@ -290,12 +290,6 @@ TEST(Json, ALaterRowThatDoesNotFitTheInferredTypesIsAnError) {
   EXPECT_TRUE(batch && !*batch) << "a source that failed has ended";
 }
 
-TEST(JsonWriter, ReplacesWhatIsNotUtf8) {
-  std::string out;
-  AppendJsonString(out, "a\xFF\xE2\x82z\xF0\x9F\x98\x80\xC3\xA9");
-  EXPECT_EQ(out, "\"a\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBDz\xF0\x9F\x98\x80\xC3\xA9\"");
-}
-
 TEST(JsonWriter, WritesNaNAndInfinityAsNull) {
   ArrayData data;
   data.type = Simple(TypeId::kFloat32);

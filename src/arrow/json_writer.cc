@@ -1,12 +1,11 @@
 #include "arrow/json_writer.h"
 
-#include <array>
 #include <charconv>
 #include <cmath>
-
-#include <simdjson.h>
+#include <cstring>
 
 #include "arrow/text_value.h"
+#include "base/json_string.h"
 
 namespace firn::arrow {
 namespace {
@@ -95,75 +94,7 @@ void AppendStruct(std::string& out, const Array& array, std::int64_t row) {
   out += '}';
 }
 
-// What may stand in a JSON string as it is.
-constexpr auto kPlain = [] {
-  std::array<bool, 256> plain{};
-  for (std::size_t c = 0x20; c < 256; c++) plain[c] = c != '"' && c != '\\';
-  return plain;
-}();
-
-void AppendEscaped(std::string& out, char c) {
-  static constexpr std::string_view kHex = "0123456789abcdef";
-  switch (c) {
-    case '"':
-      out += "\\\"";
-      return;
-    case '\\':
-      out += "\\\\";
-      return;
-    case '\n':
-      out += "\\n";
-      return;
-    case '\r':
-      out += "\\r";
-      return;
-    case '\t':
-      out += "\\t";
-      return;
-    default:
-      out.append("\\u00").append(1, kHex[c >> 4 & 15]).append(1, kHex[c & 15]);
-  }
-}
-
-void AppendUtf8(std::string& out, std::string_view text) {
-  std::size_t copied = 0;
-  for (std::size_t i = 0; i < text.size(); i++) {
-    if (kPlain[static_cast<unsigned char>(text[i])]) continue;
-    out.append(text, copied, i - copied);
-    AppendEscaped(out, text[i]);
-    copied = i + 1;
-  }
-  out.append(text, copied);
-}
-
-/// Text that is somewhere not UTF-8: every byte that belongs to no character becomes U+FFFD.
-std::string Repaired(std::string_view text) {
-  std::string repaired;
-  while (!text.empty()) {
-    std::size_t length = std::min<std::size_t>(4, text.size());
-    while (length > 0 && !simdjson::validate_utf8(text.data(), length)) length--;
-    if (length == 0) {
-      repaired += "\xEF\xBF\xBD";
-      length = 1;
-    } else {
-      repaired.append(text, 0, length);
-    }
-    text.remove_prefix(length);
-  }
-  return repaired;
-}
-
 }  // namespace
-
-void AppendJsonString(std::string& out, std::string_view text) {
-  out += '"';
-  if (simdjson::validate_utf8(text.data(), text.size())) {
-    AppendUtf8(out, text);
-  } else {
-    AppendUtf8(out, Repaired(text));
-  }
-  out += '"';
-}
 
 void AppendJsonValue(std::string& out, const Array& array, std::int64_t row) {
   if (array.IsNull(row)) {

@@ -17,9 +17,6 @@
 
 namespace firn::arrow {
 
-/// Appends `text` as a JSON string, in quotes. What is not UTF-8 becomes U+FFFD.
-void AppendJsonString(std::string& out, std::string_view text);
-
 /// Appends one value.
 void AppendJsonValue(std::string& out, const Array& array, std::int64_t row);
 

@@ -1,6 +1,5 @@
 #include "arrow/plain_layout.h"
 
-#include <cstring>
 #include <string>
 #include <utility>
 
@@ -131,7 +130,7 @@ Result<Array> DecodeViews(const TypePtr& type, std::int64_t length, std::int64_t
   Block block(total);
   for (std::size_t i = 0; i < rows; i++) {
     FIRN_TRY(const ByteSpan bytes, value(i));
-    if (!bytes.empty()) std::memcpy(block.data() + offsets[i], bytes.data(), bytes.size());
+    CopyBytes(block.data() + offsets[i], bytes);
   }
   return Array(
       {type, length, null_count, validity, Buffer::OfValues(std::move(offsets)), std::move(block).Finish(), {}});

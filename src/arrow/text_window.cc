@@ -17,7 +17,7 @@ Result<bool> TextWindow::Grow() {
   if (first_ && read.chars().starts_with(kByteOrderMark)) read = read.Slice(kByteOrderMark.size());
   first_ = false;
   MakeRoom(read.size());
-  if (!read.empty()) std::memcpy(block_.get() + filled_, read.data(), read.size());
+  CopyBytes(block_.get() + filled_, read.bytes());
   filled_ += read.size();
   std::memset(block_.get() + filled_, 0, kPadding);
   return true;
@@ -25,13 +25,14 @@ Result<bool> TextWindow::Grow() {
 
 void TextWindow::MakeRoom(std::size_t size) {
   const std::size_t kept = filled_ - front_;
+  const ByteSpan text = AsBytes(From(start_));
   if (block_ && filled_ + size + kPadding <= capacity_) return;
   if (block_ && kept + size + kPadding <= capacity_ && front_ >= kept) {
-    std::memcpy(block_.get(), block_.get() + front_, kept);
+    CopyBytes(block_.get(), text);
   } else {
     capacity_ = std::max(2 * (kept + size), 2 * kReadSize) + kPadding;
     auto larger = std::make_unique_for_overwrite<char[]>(capacity_);
-    if (kept > 0) std::memcpy(larger.get(), block_.get() + front_, kept);
+    CopyBytes(larger.get(), text);
     block_ = std::move(larger);
   }
   front_ = 0;

@@ -69,6 +69,14 @@ TEST(Bytes, BoundsDoNotOverflow) {
   EXPECT_FALSE(InBounds(2, ~std::uint64_t{0}, 10));
 }
 
+TEST(Bytes, CopyingNothingNeedsNoAddress) {
+  CopyBytes(nullptr, {});
+  std::uint8_t kept = 7;
+  CopyBytes(&kept, {});
+  CopyBytes(nullptr, ByteSpan(&kept, 0));
+  EXPECT_EQ(kept, 7);
+}
+
 TEST(Bytes, ASliceKeepsItsOwnerAlive) {
   Buffer slice;
   {
@@ -157,7 +165,7 @@ TEST(Log, WritesOneJsonObjectPerLine) {
   log.Info("table \"docs\"\n", {{"rows", 3}, {"took_ms", 1.5}, {"ok", true}, {"name", "caf\xC3\xA9\xFF"}});
   EXPECT_EQ(text,
             "{\"time\":\"2023-11-14T22:13:20.000Z\",\"level\":\"info\",\"message\":\"table "
-            "\\\"docs\\\"\\u000a\",\"rows\":3,\"took_ms\":1.5,"
+            "\\\"docs\\\"\\n\",\"rows\":3,\"took_ms\":1.5,"
             "\"ok\":true,\"name\":\"caf\xC3\xA9\xEF\xBF\xBD\"}\n");
   EXPECT_EQ(ParseLogLevel("WARNING").value(), LogLevel::kWarn);
   EXPECT_FALSE(ParseLogLevel("loud"));

@@ -54,6 +54,12 @@ class Buffer {
   ByteSpan data_;
 };
 
+/// Copies `from` to `to`, which has the room and does not overlap. Either may be null when there is nothing to copy:
+/// memcpy forbids that even for no bytes (C11, 7.24.1), and an empty span or block has no address.
+inline void CopyBytes(void* to, ByteSpan from) {
+  if (!from.empty()) std::memcpy(to, from.data(), from.size());
+}
+
 static_assert(std::endian::native == std::endian::little, "Firn's formats are little-endian and read in place");
 
 /// Unaligned little-endian load; the caller has checked the size.

@@ -6,6 +6,8 @@
 #include <cstdio>
 #include <ctime>
 
+#include "base/json_string.h"
+
 namespace firn {
 namespace {
 
@@ -52,25 +54,6 @@ struct AppendValue {
   }
 };
 
-/// The length of the well-formed UTF-8 character at the front of `text`, or 0.
-std::size_t Utf8Length(std::string_view text) {
-  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned char lead = byte(0);
-  const std::size_t length = lead < 0x80                   ? 1
-                             : lead >= 0xC2 && lead < 0xE0 ? 2
-                             : lead >= 0xE0 && lead < 0xF0 ? 3
-                             : lead >= 0xF0 && lead < 0xF5 ? 4
-                                                           : 0;
-  if (length == 0 || text.size() < length) return 0;
-  for (std::size_t i = 1; i < length; i++) {
-    if ((byte(i) & 0xC0) != 0x80) return 0;
-  }
-  if ((lead == 0xE0 && byte(1) < 0xA0) || (lead == 0xED && byte(1) > 0x9F) || (lead == 0xF0 && byte(1) < 0x90) ||
-      (lead == 0xF4 && byte(1) > 0x8F))
-    return 0;
-  return length;
-}
-
 }  // namespace
 
 Result<LogLevel> ParseLogLevel(std::string_view text) {
@@ -104,29 +87,6 @@ void Log::Write(LogLevel level, std::string_view message, std::initializer_list<
   line += "}\n";
   const std::lock_guard lock(mutex_);
   sink_(line);
-}
-
-void AppendJsonString(std::string& out, std::string_view text) {
-  out += '"';
-  while (!text.empty()) {
-    const auto c = static_cast<unsigned char>(text.front());
-    std::size_t length = 1;
-    if (c == '"' || c == '\\') {
-      out += '\\';
-      out += static_cast<char>(c);
-    } else if (c < 0x20) {
-      char escape[8];
-      std::snprintf(escape, sizeof escape, "\\u%04x", c);
-      out += escape;
-    } else if (length = Utf8Length(text); length != 0) {
-      out += text.substr(0, length);
-    } else {
-      length = 1;
-      out += "\xEF\xBF\xBD";
-    }
-    text.remove_prefix(length);
-  }
-  out += '"';
 }
 
 }  // namespace firn

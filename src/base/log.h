@@ -64,7 +64,4 @@ class Log {
   Sink sink_;
 };
 
-/// Appends `text` to `out` as a JSON string with quotes; bytes that are not UTF-8 become U+FFFD.
-void AppendJsonString(std::string& out, std::string_view text);
-
 }  // namespace firn

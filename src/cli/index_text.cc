@@ -2,7 +2,7 @@
 
 #include <cstdio>
 
-#include "base/log.h"
+#include "base/json_string.h"
 #include "cli/terminal.h"
 
 namespace firn::cli {

@@ -11,6 +11,7 @@
 #include "arrow/ipc.h"
 #include "arrow/json.h"
 #include "arrow/json_writer.h"
+#include "base/json_string.h"
 #include "cli/index_text.h"
 #include "cli/session.h"
 #include "cli/terminal.h"
@@ -106,7 +107,7 @@ void PrintExplain(const query::Explain& explain) {
 
 std::string ExplainJson(const query::Explain& explain) {
   std::string text = "{\"plan\":";
-  arrow::AppendJsonString(text, explain.plan);
+  AppendJsonString(text, explain.plan);
   const auto add = [&](const char* name, const std::string& value) {
     text.append(",\"").append(name).append("\":").append(value);
   };
@@ -120,6 +121,7 @@ std::string ExplainJson(const query::Explain& explain) {
   add("way", "\"" + std::string(explain.way) + "\"");
   add("rows_scanned", std::to_string(explain.rows_scanned));
   add("lists", std::to_string(explain.lists));
+  add("graphs", std::to_string(explain.graphs));
   add("rows_estimated", std::to_string(explain.rows_estimated));
   add("rows_refined", std::to_string(explain.rows_refined));
   add("candidates", std::to_string(explain.candidates));
@@ -292,7 +294,7 @@ Status RunSearch(Session& session, const SearchCommand& command) {
       text += ",\"warnings\":[";
       for (const std::string& warning : result.explain.warnings) {
         if (!text.ends_with('[')) text += ',';
-        arrow::AppendJsonString(text, warning);
+        AppendJsonString(text, warning);
       }
       text += ']';
     }
@@ -351,7 +353,7 @@ Status RunTables(Session& session, const TablesCommand&) {
     text = "{\"tables\":[";
     for (std::size_t i = 0; i < page.names.size(); i++) {
       if (i > 0) text += ",";
-      arrow::AppendJsonString(text, page.names[i]);
+      AppendJsonString(text, page.names[i]);
     }
     text += "]}\n";
   } else {
@@ -374,7 +376,7 @@ Status PrintVersions(Session& session, engine::Engine& engine, const std::string
       text += (i > 0 ? ",{\"version\":" : "{\"version\":") + std::to_string(version.version) + ",\"timestamp\":\"" +
               IsoTime(version.timestamp) + "\",\"rows\":" + std::to_string(version.rows) +
               ",\"fragments\":" + std::to_string(version.fragments) + ",\"writer\":";
-      arrow::AppendJsonString(text, version.writer);
+      AppendJsonString(text, version.writer);
       text += "}";
     }
     Print(text + "]}\n");
@@ -403,21 +405,21 @@ Status RunShow(Session& session, const ShowCommand& command) {
   }
   if (session.options().json) {
     std::string text = "{\"name\":";
-    arrow::AppendJsonString(text, table.name);
+    AppendJsonString(text, table.name);
     text += ",\"location\":";
-    arrow::AppendJsonString(text, table.location);
+    AppendJsonString(text, table.location);
     text += ",\"version\":" + std::to_string(table.version) + ",\"rows\":" + std::to_string(table.rows) +
             ",\"fragments\":" + std::to_string(table.fragments) +
             ",\"data_bytes\":" + std::to_string(table.data_bytes) + ",\"data_version\":\"" + table.data_version +
             "\",\"modified\":\"" + IsoTime(table.modified) + "\",\"writer\":";
-    arrow::AppendJsonString(text, table.writer);
+    AppendJsonString(text, table.writer);
     text += ",\"columns\":[";
     for (std::size_t i = 0; i < table.schema->fields.size(); i++) {
       const arrow::Field& field = table.schema->fields[i];
       text += i > 0 ? ",{\"name\":" : "{\"name\":";
-      arrow::AppendJsonString(text, field.name);
+      AppendJsonString(text, field.name);
       text += ",\"type\":";
-      arrow::AppendJsonString(text, field.type->ToString());
+      AppendJsonString(text, field.type->ToString());
       text += std::string(",\"nullable\":") + (field.nullable ? "true" : "false") + "}";
     }
     text += "]";
@@ -446,16 +448,16 @@ Status RunDoctor(Session& session, const DoctorCommand&) {
   std::string text;
   if (session.options().json) {
     text = "{\"store\":";
-    arrow::AppendJsonString(text, report.store);
+    AppendJsonString(text, report.store);
     text += ",\"verdict\":\"" + std::string(store::NameOf(report.Overall())) + "\",\"findings\":[";
     for (std::size_t i = 0; i < report.findings.size(); i++) {
       const store::Finding& finding = report.findings[i];
       text += i > 0 ? ",{\"name\":" : "{\"name\":";
-      arrow::AppendJsonString(text, finding.name);
+      AppendJsonString(text, finding.name);
       text += ",\"verdict\":\"" + std::string(store::NameOf(finding.verdict)) + "\",\"message\":";
-      arrow::AppendJsonString(text, finding.message);
+      AppendJsonString(text, finding.message);
       text += ",\"advice\":";
-      arrow::AppendJsonString(text, finding.advice);
+      AppendJsonString(text, finding.advice);
       text += ",\"took_ms\":" + std::to_string(std::chrono::duration<double, std::milli>(finding.took).count()) + "}";
     }
     text += "]}\n";

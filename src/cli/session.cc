@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "base/json_string.h"
 #include "cli/version.h"
 
 namespace firn::cli {

@@ -5,6 +5,9 @@
 #include <map>
 #include <mutex>
 
+#include "query/hot_graph.h"
+#include "store/primed.h"
+#include "table/head.h"
 #include "table/index_catalog.h"
 
 namespace firn::engine {
@@ -14,7 +17,7 @@ struct Engine::Parts {
   World world;
   store::StoreCounter counter;
   std::unique_ptr<store::ObjectStore> store;
-  TaskPool pool;
+  store::PrimedStore* primed = nullptr;  // the store, where reads are far
   lance::FileMetadataCache metadata_cache;
   std::optional<table::Database> database;
 
@@ -25,13 +28,23 @@ struct Engine::Parts {
   std::mutex tables_mutex;
   std::map<std::string, KeptTable, std::less<>> tables;
   std::uint64_t uses = 0;
+  std::shared_ptr<query::HotGraphs> graphs = std::make_shared<query::HotGraphs>(config.graph_bytes);
+  std::shared_ptr<std::atomic<bool>> stopping = std::make_shared<std::atomic<bool>>(false);
+  TaskPool pool;  // last: its tasks in the background use all the rest
 
+  ~Parts() { stopping->store(true); }  // before the pool waits for its tasks
+
+  bool mapped() const { return !config.database.starts_with("s3://"); }
   query::Residency Residency() const {
-    return {.mapped = !config.database.starts_with("s3://"), .bytes = config.resident_bytes};
+    return {.mapped = mapped(),
+            .bytes = config.resident_bytes,
+            .warm_after = config.warm_after,
+            .graph_after = config.graph_after};
   }
+  table::Environment Tables() { return {*store, world.clock, world.random, world.log, pool, metadata_cache, primed}; }
 
   Parts(Config c, World w)
-      : config(std::move(c)), world(std::move(w)), pool(config.threads), metadata_cache(config.metadata_cache_bytes) {}
+      : config(std::move(c)), world(std::move(w)), metadata_cache(config.metadata_cache_bytes), pool(config.threads) {}
 };
 
 Result<std::unique_ptr<Engine>> Engine::Open(Config config, World world) {
@@ -39,8 +52,12 @@ Result<std::unique_ptr<Engine>> Engine::Open(Config config, World world) {
   const store::StoreContext context{parts->world.clock, parts->world.random, parts->world.log, parts->world.environment,
                                     &parts->counter};
   FIRN_TRY(parts->store, store::OpenStore(parts->config.database, parts->config.store, context));
-  parts->database.emplace(table::Environment{*parts->store, parts->world.clock, parts->world.random, parts->world.log,
-                                             parts->pool, parts->metadata_cache});
+  if (!parts->mapped()) {
+    auto primed = std::make_unique<store::PrimedStore>(std::move(parts->store), parts->config.hint_bytes);
+    parts->primed = primed.get();
+    parts->store = std::move(primed);
+  }
+  parts->database.emplace(parts->Tables());
   return std::unique_ptr<Engine>(new Engine(std::move(parts)));
 }
 
@@ -135,18 +152,18 @@ Result<query::SearchResult> Engine::Search(std::string_view name, std::optional<
 
 Result<std::shared_ptr<query::OpenTable>> Engine::OpenTable(std::string_view name, std::optional<std::uint64_t> version,
                                                             const Deadline& deadline) {
-  FIRN_TRY(const table::SnapshotPtr snapshot, Snapshot(name, version, deadline));
-  Result<index::Catalog> catalog = table::ReadCatalog(*parts_->store, snapshot->root(), deadline);
-  if (!catalog) {
-    const ErrorKind kind = catalog.error().kind;
-    if (kind != ErrorKind::kDataCorruption && kind != ErrorKind::kUnsupported && kind != ErrorKind::kNotFound)
-      return std::move(catalog).error();
-    parts_->world.log.Warn("indexes not used", {{"table", name}, {"error", catalog.error().message}});
-    catalog = index::Catalog{};
+  table::Database::Indexed indexed;
+  if (version) {
+    FIRN_TRY(indexed.snapshot, Snapshot(name, version, deadline));
+    FIRN_TRY(indexed.catalog,
+             table::ReadUsableCatalog(indexed.snapshot->environment(), indexed.snapshot->root(), deadline));
+  } else {
+    FIRN_TRY(indexed, parts_->database->OpenNewest(name, deadline));
   }
   const auto same = [&](const query::OpenTable& kept) {
-    return kept.catalog().number == catalog->number && kept.snapshot().version() == snapshot->version() &&
-           kept.snapshot().manifest().object.chars() == snapshot->manifest().object.chars();
+    return kept.catalog().number == indexed.catalog.number &&
+           kept.snapshot().version() == indexed.snapshot->version() &&
+           kept.snapshot().manifest().object.chars() == indexed.snapshot->manifest().object.chars();
   };
   const std::lock_guard lock(parts_->tables_mutex);
   const auto found = parts_->tables.find(name);
@@ -154,7 +171,8 @@ Result<std::shared_ptr<query::OpenTable>> Engine::OpenTable(std::string_view nam
     found->second.used = ++parts_->uses;
     return found->second.table;
   }
-  auto table = std::make_shared<query::OpenTable>(snapshot, *std::move(catalog), parts_->Residency());
+  auto table = std::make_shared<query::OpenTable>(indexed.snapshot, std::move(indexed.catalog), parts_->Residency(),
+                                                  parts_->graphs, parts_->stopping);
   if (version) return table;
   parts_->tables.insert_or_assign(std::string(name), Parts::KeptTable{table, ++parts_->uses});
   if (parts_->tables.size() > parts_->config.open_tables) {
@@ -178,7 +196,7 @@ Result<index::SegmentEntry> Engine::BuildIndex(std::string_view name, const main
 
 Result<std::vector<IndexDescription>> Engine::Indexes(std::string_view name, const Deadline& deadline) {
   FIRN_TRY(const table::SnapshotPtr snapshot, Snapshot(name, std::nullopt, deadline));
-  FIRN_TRY(const index::Catalog catalog, table::ReadCatalog(*parts_->store, snapshot->root(), deadline));
+  FIRN_TRY(const index::Catalog catalog, table::ReadUsableCatalog(snapshot->environment(), snapshot->root(), deadline));
   std::map<std::string, IndexDescription> described;
   std::map<std::string, std::uint64_t> covered;
   for (const index::SegmentEntry& entry : catalog.segments) {
@@ -223,7 +241,8 @@ Status Engine::DropIndex(std::string_view name, std::string_view index, const De
                         names.empty() ? "It has none; `firn index TABLE` builds one" : "Its indexes are: " + names);
       },
       deadline));
-  return {};
+  if (parts_->primed == nullptr) return {};
+  return table::WriteHead(parts_->Tables(), snapshot->root(), deadline);
 }
 
 Result<maintain::RecallReport> Engine::MeasureRecall(std::string_view name, const maintain::RecallOptions& options,

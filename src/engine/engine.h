@@ -29,7 +29,11 @@ struct Config {
   table::WriteOptions write;
   std::size_t threads = 0;  // 0 = one per core
   std::size_t metadata_cache_bytes = 64U << 20;
-  std::size_t open_tables = 64;               // kept between searches, with their indexes
+  std::size_t open_tables = 64;            // kept between searches, with their indexes
+  std::uint64_t hint_bytes = 64ULL << 20;  // of hint objects, where the store is far
+  std::uint64_t graph_bytes = 1ULL << 30;  // of graphs of hot tables; 0 = build none
+  std::uint64_t warm_after = 16;           // searches of one version: then its index and vectors are read into memory
+  std::uint64_t graph_after = 1000;        // and then graphs are built, in the background
   std::uint64_t resident_bytes = 1ULL << 30;  // of index and vectors per table, where the store is far
 };
 

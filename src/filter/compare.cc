@@ -7,7 +7,6 @@
 #include "filter/compare.h"
 
 #include <cmath>
-#include <cstring>
 #include <functional>
 
 namespace firn::filter {
@@ -139,11 +138,9 @@ std::vector<Truth> CompareTexts(Comparison op, const Array& column, std::string_
   const char* bytes = column.data().bytes.chars().data();
   if (op == Comparison::kEqual || op == Comparison::kNotEqual) {
     const Truth hit = op == Comparison::kEqual ? kTrue : kFalse;
-    const auto size = static_cast<Offset>(literal.size());
     for (std::int64_t i = 0; i < rows.count; i++) {
-      const bool same =
-          offsets[i + 1] - offsets[i] == size && std::memcmp(bytes + offsets[i], literal.data(), literal.size()) == 0;
-      out[i] = same ? hit : static_cast<Truth>(kTrue - hit);
+      const std::string_view value(bytes + offsets[i], static_cast<std::size_t>(offsets[i + 1] - offsets[i]));
+      out[i] = value == literal ? hit : static_cast<Truth>(kTrue - hit);
     }
   } else {
     WithOp(op, [&]<Comparison Op>() {

@@ -285,6 +285,19 @@ TEST(Filter, AnEmptyBatchHasNoRows) {
   }
 }
 
+TEST(Filter, FindsEmptyTextInAColumnWithoutABuffer) {
+  arrow::Builder text(arrow::Simple(arrow::TypeId::kUtf8));
+  text.AppendBytes({});
+  text.AppendNull();
+  text.AppendBytes({});
+  const arrow::Schema schema{{{"t", arrow::Simple(arrow::TypeId::kUtf8), true, {}}}, {}};
+  const arrow::RecordBatch batch{std::make_shared<const arrow::Schema>(schema), {text.Finish()}, 3};
+  ASSERT_EQ(batch.columns[0].data().bytes.data(), nullptr);
+  EXPECT_EQ(Answer("t = ''", batch), "0 2");
+  EXPECT_EQ(Answer("t <> ''", batch), "");
+  EXPECT_EQ(Answer("t < 'a'", batch), "0 2");
+}
+
 TEST(Filter, OnePredicateServesManyThreads) {
   const auto predicate = ParseFilter("s ~ 'a.*e' or n like '1%' or id in (3, 4) or regexp_like(s, n)", *Table().schema);
   ASSERT_TRUE(predicate);

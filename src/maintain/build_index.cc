@@ -6,6 +6,7 @@
 
 #include "maintain/calibrate.h"
 #include "maintain/vector_rows.h"
+#include "table/head.h"
 #include "table/index_catalog.h"
 
 namespace firn::maintain {
@@ -318,6 +319,7 @@ Result<index::SegmentEntry> BuildVectorIndex(const table::SnapshotPtr& snapshot,
         return {};
       },
       deadline));
+  table::RefreshHead(snapshot->environment(), snapshot->root(), deadline);
   return entry;
 }
 

@@ -1,5 +1,7 @@
 #include "query/index_scan.h"
 
+#include "query/hot_graph.h"
+
 #include <algorithm>
 #include <limits>
 #include <map>
@@ -18,6 +20,37 @@ bool WorthSupplements(const Plan& plan, const std::vector<std::vector<std::uint3
     for (const std::uint32_t list : lists[i]) bytes += header.SupplementBytes(header.lists[list]);
   }
   return bytes <= kMostSupplementBytes;
+}
+
+/// The graph that answers for a segment, and how wide to search in it. With a filter, or many deleted rows, lists lose no recall where a
+/// graph would.
+struct Walk {
+  std::shared_ptr<const HotGraph> graph;
+  std::size_t beam = 0;
+};
+
+std::optional<Walk> WalkFor(const OpenTable& table, const Plan& plan, const SearchRequest& request, const OpenSegment& segment) {
+  constexpr double kMostlyLive = 0.9;
+  if (table.graphs() == nullptr || plan.mask || request.nprobes || !plan.vectors) return std::nullopt;
+  if (static_cast<double>(segment.live_rows) < kMostlyLive * static_cast<double>(segment.first_rows.back())) return std::nullopt;
+  auto graph = table.graphs()->Find(segment.segment->key());
+  if (!graph) return std::nullopt;
+  const auto beam = graph->BeamFor(request.recall, plan.wanted);
+  if (!beam) return std::nullopt;
+  return Walk{std::move(graph), *beam};
+}
+
+void WalkGraph(const Walk& walk, const OpenSegment& segment, const Plan& plan, const SearchRequest& request, index::GraphScratch& scratch,
+               std::vector<Estimate>& estimates) {
+  std::size_t count = plan.wanted + std::max<std::size_t>(5, plan.wanted / 2);
+  if (segment.live) count += count / 8 + 5;
+  std::vector<simd::Hit> hits;
+  walk.graph->graph->Search(request.vector, std::max(walk.beam, plan.wanted), std::min(count, std::max(walk.beam, plan.wanted)), nullptr, scratch, hits);
+  for (const simd::Hit& hit : hits) {
+    const std::uint32_t row = walk.graph->rows.empty() ? static_cast<std::uint32_t>(hit.row) : walk.graph->rows[hit.row];
+    if (segment.live && ((*segment.live)[row / 64] >> (row % 64) & 1) == 0) continue;
+    estimates.push_back({hit.distance, std::numeric_limits<float>::infinity(), segment.AddressOf(row)});
+  }
 }
 
 /// Lists that are not in memory, of all segments, in one round.
@@ -157,7 +190,11 @@ Result<std::vector<Estimate>> ScanLists(const OpenTable& table, const Plan& plan
                                         const Deadline& deadline) {
   const std::vector<OpenSegment>& segments = plan.index->segments;
   std::vector<index::SegmentQuery> queries(segments.size());
-  for (std::size_t i = 0; i < segments.size(); i++) segments[i].segment->Prepare(request.vector, queries[i]);
+  std::vector<std::optional<Walk>> walks(segments.size());
+  for (std::size_t i = 0; i < segments.size(); i++) {
+    walks[i] = WalkFor(table, plan, request, segments[i]);
+    if (!walks[i]) segments[i].segment->Prepare(request.vector, queries[i]);
+  }
   FIRN_TRY(const auto loaded, LoadLists(table, plan, request, queries, deadline));
 
   std::vector<Estimate> estimates;
@@ -165,6 +202,15 @@ Result<std::vector<Estimate>> ScanLists(const OpenTable& table, const Plan& plan
   const auto scan = [&](std::size_t i) -> Status {
     if (!loaded[i]) return {};
     FIRN_CHECK(deadline.Check("the search of " + table.snapshot().name()));
+    if (walks[i]) {
+      index::GraphScratch scratch;
+      std::vector<Estimate> found;
+      WalkGraph(*walks[i], segments[i], plan, request, scratch, found);
+      const std::lock_guard lock(mutex);
+      estimates.insert(estimates.end(), found.begin(), found.end());
+      explain.graphs++;
+      return {};
+    }
     index::ScanCounts counts;
     FIRN_TRY(const std::span<const index::Candidate> found,
              segments[i].segment->Scan(queries[i], *loaded[i], EffortFor(segments[i], request, plan, i), counts));

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 
+#include "query/hot_graph.h"
 #include "table/index_catalog.h"
 
 namespace firn::query {
@@ -49,8 +50,13 @@ lance::RowAddress OpenSegment::AddressOf(std::uint32_t row) const {
   return lance::MakeRowAddress(segment->header().fragments[fragment].id, row - first_rows[fragment]);
 }
 
-OpenTable::OpenTable(table::SnapshotPtr snapshot, index::Catalog catalog, Residency residency)
-    : snapshot_(std::move(snapshot)), catalog_(std::move(catalog)), residency_(residency) {}
+OpenTable::OpenTable(table::SnapshotPtr snapshot, index::Catalog catalog, Residency residency, std::shared_ptr<HotGraphs> graphs,
+                     std::shared_ptr<const std::atomic<bool>> stopping)
+    : snapshot_(std::move(snapshot)),
+      catalog_(std::move(catalog)),
+      residency_(residency),
+      graphs_(std::move(graphs)),
+      stopping_(std::move(stopping)) {}
 
 std::optional<simd::Metric> OpenTable::IndexedMetric(const std::string& column, const Deadline& deadline) {
   for (auto entry = catalog_.segments.rbegin(); entry != catalog_.segments.rend(); ++entry) {
@@ -65,13 +71,6 @@ std::optional<simd::Metric> OpenTable::IndexedMetric(const std::string& column, 
   const std::vector<NamedLanceIndex>& theirs = LanceIndexesOf(field->id, deadline);
   if (theirs.empty()) return std::nullopt;
   return theirs.front().index->metric();
-}
-
-bool OpenTable::MayStay(std::uint64_t bytes) {
-  if (residency_.mapped) return true;
-  if (resident_bytes_ + bytes > residency_.bytes) return false;
-  resident_bytes_ += bytes;
-  return true;
 }
 
 // ---- indexes -----------------------------------------------------------------------------------------------------------
@@ -169,13 +168,13 @@ void OpenTable::OpenLanceIndexes(ColumnIndex& index, std::int32_t field_id, simd
   }
 }
 
-/// Hot parts of all segments in one round; whole objects where they may stay.
+/// Hot parts of all segments in one round; whole objects where those are mappings.
 Status OpenTable::OpenSegments(ColumnIndex& index, std::span<const index::SegmentEntry* const> entries, const Deadline& deadline) {
   if (entries.empty()) return {};
   std::vector<store::ReadRequest> requests;
   std::vector<bool> whole;
   for (const index::SegmentEntry* entry : entries) {
-    whole.push_back(MayStay(entry->object_bytes));
+    whole.push_back(residency_.mapped);
     const std::string key = ObjectKey(*snapshot_, *entry);
     requests.push_back(whole.back() ? store::ReadRequest::Whole(key)
                                     : store::ReadRequest::Range(key, entry->footer.hot_offset, entry->footer.hot_bytes));
@@ -240,22 +239,84 @@ void OpenTable::Distrust(const std::string& column, simd::Metric metric, const s
 
 // ---- vectors and masks ---------------------------------------------------------------------------------------------------
 
+std::uint64_t OpenTable::BytesOfVectors(const std::string& column) const {
+  const auto position = snapshot_->schema()->IndexOf(column);
+  if (!position) return 0;
+  const arrow::Type& type = *snapshot_->schema()->fields[*position].type;
+  std::uint64_t rows = 0;
+  for (const lance::Fragment& fragment : snapshot_->manifest().fragments) rows += fragment.physical_rows;
+  return rows * static_cast<std::uint64_t>(type.list_size) * static_cast<std::uint64_t>(arrow::BitWidth(*type.children[0].type)) / 8;
+}
+
 Result<std::shared_ptr<const ResidentVectors>> OpenTable::Vectors(const std::string& column, const Deadline& deadline) {
   const std::lock_guard lock(mutex_);
   const auto found = vectors_.find(column);
   if (found != vectors_.end()) return found->second;
-  std::shared_ptr<const ResidentVectors> vectors;
-  const auto position = snapshot_->schema()->IndexOf(column);
-  if (!position) return NotFound("there is no column \"" + column + "\"");
-  const arrow::Type& type = *snapshot_->schema()->fields[*position].type;
-  std::uint64_t rows = 0;
-  for (const lance::Fragment& fragment : snapshot_->manifest().fragments) rows += fragment.physical_rows;
-  const std::uint64_t bytes = rows * static_cast<std::uint64_t>(type.list_size) * static_cast<std::uint64_t>(arrow::BitWidth(*type.children[0].type)) / 8;
-  if (MayStay(bytes)) {
-    FIRN_TRY(vectors, ResidentVectors::Load(*snapshot_, column, deadline));
-  }
+  if (!residency_.mapped) return std::shared_ptr<const ResidentVectors>();
+  FIRN_TRY(auto vectors, ResidentVectors::Load(*snapshot_, column, deadline));
   vectors_.emplace(column, vectors);
   return vectors;
+}
+
+// ---- heat --------------------------------------------------------------------------------------------------------------
+
+void OpenTable::CountSearch(const std::string& column, simd::Metric metric) {
+  const std::uint64_t count = searches_.fetch_add(1, std::memory_order_relaxed) + 1;
+  const bool warm = !residency_.mapped && residency_.bytes > 0 && count == residency_.warm_after;
+  const bool build = graphs_ != nullptr && graphs_->capacity_bytes() > 0 && count == residency_.graph_after;
+  if (!warm && !build) return;
+  snapshot_->environment().pool.Post([self = shared_from_this(), column, metric, build] {
+    const Deadline deadline = self->stopping_ ? Deadline::Never().WithCancel(self->stopping_) : Deadline::Never();
+    Status done = self->Warm(column, metric, deadline);
+    if (done && build) done = self->BuildGraphs(column, metric, deadline);
+    if (!done) self->snapshot_->environment().log.Info("table not heated", {{"table", self->snapshot_->name()}, {"why", done.error().message}});
+  });
+}
+
+Status OpenTable::Warm(const std::string& column, simd::Metric metric, const Deadline& deadline) {
+  if (residency_.mapped) return {};
+  FIRN_TRY(const auto cold, IndexOf(column, metric, deadline));
+  std::uint64_t bytes = BytesOfVectors(column);
+  std::vector<store::ReadRequest> requests;
+  for (const OpenSegment& segment : cold->segments) {
+    if (segment.lists) continue;
+    bytes += segment.entry->object_bytes;
+    requests.push_back(store::ReadRequest::Whole(segment.segment->key()));
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    if (vectors_.contains(column) && requests.empty()) return {};
+    if (resident_bytes_ + bytes > residency_.bytes)
+      return ResourceExhausted("index and vectors take " + std::to_string(bytes) + " bytes, more than may stay in memory");
+    resident_bytes_ += bytes;
+  }
+  auto answers = snapshot_->environment().store.ReadMany(requests, deadline);
+  auto warm = std::make_shared<ColumnIndex>(*cold);
+  std::size_t next = 0;
+  for (OpenSegment& segment : warm->segments) {
+    if (segment.lists) continue;
+    if (!answers[next]) return std::move(answers[next]).error();
+    FIRN_TRY(index::LoadedLists lists, segment.segment->Map(std::move(answers[next++]->bytes)));
+    segment.lists = std::make_shared<const index::LoadedLists>(std::move(lists));
+  }
+  FIRN_TRY(auto vectors, ResidentVectors::Load(*snapshot_, column, deadline));
+  const std::lock_guard lock(mutex_);
+  indexes_[{column, metric}] = std::move(warm);
+  vectors_[column] = std::move(vectors);
+  return {};
+}
+
+Status OpenTable::BuildGraphs(const std::string& column, simd::Metric metric, const Deadline& deadline) {
+  FIRN_TRY(const auto index, IndexOf(column, metric, deadline));
+  FIRN_TRY(const auto vectors, Vectors(column, deadline));
+  if (!vectors || graphs_ == nullptr) return {};
+  for (const OpenSegment& segment : index->segments) {
+    const std::string& key = segment.segment->key();
+    if (!segment.lists || graphs_->Find(key) || !graphs_->Claim(key)) continue;
+    FIRN_TRY(auto graph, BuildHotGraph(segment, *vectors, snapshot_->environment().pool, deadline));
+    graphs_->Put(key, std::move(graph));
+  }
+  return {};
 }
 
 Result<std::shared_ptr<const FilterMask>> OpenTable::MaskOf(const std::string& column, simd::Metric metric, const std::string& text,

@@ -1,6 +1,7 @@
 #pragma once
 // What searches of one version of a table share: the snapshot, its indexes, and what of it stays in memory.
 
+#include <atomic>
 #include <cstdint>
 #include <list>
 #include <map>
@@ -20,12 +21,18 @@
 
 namespace firn::query {
 
-/// How much of a table may stay in memory between searches.
+class HotGraphs;
+
+/// How much of a table may stay in memory between searches, and from when on.
 struct Residency {
   /// Reads of whole objects are mappings that cost nothing until they are touched: index and vectors are always "resident".
   bool mapped = false;
-  /// Else: bytes that index and vectors together may take.
+  /// Else: bytes that index and vectors together may take, once the table is hot.
   std::uint64_t bytes = 0;
+  /// Searches of this version after which it is hot, and lists and vectors are read into memory (where they are not mapped); and after
+  /// which graphs are built. Both happen in the background.
+  std::uint64_t warm_after = 16;
+  std::uint64_t graph_after = 1000;
   /// Masks of filters that are kept for the next search with the same filter.
   std::uint64_t mask_bytes = 64ULL << 20;
 };
@@ -66,10 +73,13 @@ struct FilterMask {
   static constexpr std::uint64_t kFewRows = 1U << 16;
 };
 
-/// Thread-safe. What it holds is derived from immutable objects, and goes with it.
-class OpenTable {
+/// Thread-safe. What it holds is derived from immutable objects, and goes with it; only graphs live on in `graphs`.
+class OpenTable : public std::enable_shared_from_this<OpenTable> {
  public:
-  OpenTable(table::SnapshotPtr snapshot, index::Catalog catalog, Residency residency);
+  /// `graphs` may be null: none are built. Work in the background ends early when `*stopping` becomes true (null: never); the pool's
+  /// owner waits for it.
+  OpenTable(table::SnapshotPtr snapshot, index::Catalog catalog, Residency residency, std::shared_ptr<HotGraphs> graphs = nullptr,
+            std::shared_ptr<const std::atomic<bool>> stopping = nullptr);
 
   const table::Snapshot& snapshot() const { return *snapshot_; }
   const table::SnapshotPtr& snapshot_ptr() const { return snapshot_; }
@@ -82,7 +92,15 @@ class OpenTable {
   Result<std::shared_ptr<const ColumnIndex>> IndexOf(const std::string& column, simd::Metric metric, const Deadline& deadline);
   /// From now on the column's segments are not used: their bytes are not what they should be.
   void Distrust(const std::string& column, simd::Metric metric, const std::string& why);
-  /// Null when they do not fit the residency.
+  /// One more search of this index: begins to heat it when the time has come.
+  void CountSearch(const std::string& column, simd::Metric metric);
+  /// Reads lists and vectors into memory, as far as they may stay there: some seconds.
+  Status Warm(const std::string& column, simd::Metric metric, const Deadline& deadline);
+  /// Builds the graphs of the index's segments that have none, and measures them. The index must be warm.
+  Status BuildGraphs(const std::string& column, simd::Metric metric, const Deadline& deadline);
+  HotGraphs* graphs() const { return graphs_.get(); }
+
+  /// Null when they are not in memory.
   Result<std::shared_ptr<const ResidentVectors>> Vectors(const std::string& column, const Deadline& deadline);
   /// Evaluates the predicate over the fragments that segments cover; remembered by `text`.
   Result<std::shared_ptr<const FilterMask>> MaskOf(const std::string& column, simd::Metric metric, const std::string& text,
@@ -102,12 +120,15 @@ class OpenTable {
   const std::vector<NamedLanceIndex>& LanceIndexesOf(std::int32_t field_id, const Deadline& deadline);
   Result<std::shared_ptr<const FilterMask>> Evaluate(const ColumnIndex& index, const filter::Predicate& predicate,
                                                      const Deadline& deadline) const;
-  bool MayStay(std::uint64_t bytes);
+  std::uint64_t BytesOfVectors(const std::string& column) const;
 
   const table::SnapshotPtr snapshot_;
   const index::Catalog catalog_;
   const Residency residency_;
+  const std::shared_ptr<HotGraphs> graphs_;
+  const std::shared_ptr<const std::atomic<bool>> stopping_;
 
+  std::atomic<std::uint64_t> searches_{0};
   std::mutex mutex_;
   std::uint64_t resident_bytes_ = 0;
   std::map<ColumnKey, std::shared_ptr<const ColumnIndex>> indexes_;

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <cstring>
 
+#include "base/json_string.h"
 #include "server/config_file.h"
 #include "server/nearest_name.h"
 

@@ -1,6 +1,6 @@
 #include "server/error_reply.h"
 
-#include "base/log.h"
+#include "base/json_string.h"
 
 namespace firn::server {
 

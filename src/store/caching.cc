@@ -4,6 +4,8 @@
 #include <condition_variable>
 #include <vector>
 
+#include "store/dropping_upload.h"
+
 namespace firn::store {
 namespace {
 
@@ -12,7 +14,7 @@ constexpr std::size_t kMostListedObjects = 16'384;
 constexpr auto kWaitSlice = std::chrono::milliseconds(20);
 
 bool SameRead(const ReadRequest& a, const ReadRequest& b) {
-  return a.part == b.part && a.offset == b.offset && a.length == b.length && a.key == b.key;
+  return a.part == b.part && a.offset == b.offset && a.length == b.length && a.uncached == b.uncached && a.key == b.key;
 }
 
 }  // namespace
@@ -48,6 +50,30 @@ CachingStore::CachingStore(std::unique_ptr<ObjectStore> inner, const CacheOption
 
 std::vector<Result<ReadResult>> CachingStore::ReadMany(std::span<const ReadRequest> requests,
                                                        const Deadline& deadline) {
+  const auto read_far = [&](std::span<const ReadRequest> far) {
+    return far.empty() ? std::vector<Result<ReadResult>>() : inner().ReadMany(far, deadline);
+  };
+  return Serve(requests, read_far, deadline);
+}
+
+ReadAndListResult CachingStore::ReadManyAndList(std::span<const ReadRequest> requests, const ListRequest& list,
+                                                const Deadline& deadline) {
+  std::optional<Result<ListPage>> page;
+  const auto read_far = [&](std::span<const ReadRequest> far) -> std::vector<Result<ReadResult>> {
+    // What is read once more, because the caller that read it gave up, is a round without the listing.
+    if (page) return far.empty() ? std::vector<Result<ReadResult>>() : inner().ReadMany(far, deadline);
+    ReadAndListResult both = inner().ReadManyAndList(far, list, deadline);
+    page = std::move(both.list);
+    return std::move(both.reads);
+  };
+  std::vector<Result<ReadResult>> reads = Serve(requests, read_far, deadline);
+  if (!page) page = inner().List(list, deadline);
+  if (*page) Remember(**page);
+  return {std::move(reads), *std::move(page)};
+}
+
+std::vector<Result<ReadResult>> CachingStore::Serve(std::span<const ReadRequest> requests, const ReadFar& read_far,
+                                                    const Deadline& deadline) {
   std::vector<Result<ReadResult>> answers(requests.size());
   if (const Status in_time = deadline.Check("Reading objects"); !in_time) {
     answers.assign(requests.size(), in_time.error());
@@ -68,7 +94,7 @@ std::vector<Result<ReadResult>> CachingStore::ReadMany(std::span<const ReadReque
       waiting.emplace_back(i, std::move(flight));
     }
     // First fly, then wait: two batches that wait for each other's flights both get on.
-    Fly(own, deadline);
+    Fly(own, read_far);
     open.clear();
     for (const auto& [i, flight] : waiting) {
       answers[i] = flight->Wait(deadline);
@@ -81,6 +107,7 @@ std::vector<Result<ReadResult>> CachingStore::ReadMany(std::span<const ReadReque
 }
 
 std::optional<ReadResult> CachingStore::FindInMemory(const ReadRequest& request) {
+  if (request.uncached) return std::nullopt;
   std::optional<ListedVersion> listed;
   {
     const std::lock_guard lock(mutex_);
@@ -102,26 +129,26 @@ std::pair<std::shared_ptr<CachingStore::Flight>, bool> CachingStore::Join(const 
   return {std::move(flight), true};
 }
 
-void CachingStore::Fly(std::span<const std::shared_ptr<Flight>> flights, const Deadline& deadline) {
+void CachingStore::Fly(std::span<const std::shared_ptr<Flight>> flights, const ReadFar& read_far) {
   std::vector<Flight*> far;
   std::vector<ReadRequest> requests;
   for (const std::shared_ptr<Flight>& flight : flights) {
-    if (std::optional<ReadResult> hit = disk_ ? disk_->Find(flight->request, flight->listed) : std::nullopt) {
+    const bool may_be_on_disk = disk_ && !flight->request.uncached;
+    if (std::optional<ReadResult> hit = may_be_on_disk ? disk_->Find(flight->request, flight->listed) : std::nullopt) {
       Land(*flight, *hit, true);
     } else {
       far.push_back(flight.get());
       requests.push_back(flight->request);
     }
   }
-  if (far.empty()) return;
-  std::vector<Result<ReadResult>> answers = inner().ReadMany(requests, deadline);
+  std::vector<Result<ReadResult>> answers = read_far(requests);
   for (std::size_t i = 0; i < far.size(); i++) Land(*far[i], answers[i], false);
 }
 
 void CachingStore::Land(Flight& flight, const Result<ReadResult>& answer, bool from_disk) {
   const std::string& key = flight.request.key;
   bool keep = false;
-  if (answer) {
+  if (answer && !flight.request.uncached) {
     // A store that does not keep its contract: its answer is for the caller to judge, not to be kept.
     const Result<ByteRange> range = RangeOf(flight.request, answer->object_size_bytes);
     keep = range && range->length == answer->bytes.size();
@@ -171,27 +198,10 @@ Status CachingStore::Put(std::string_view key, ByteSpan bytes, PutCondition cond
   return status;
 }
 
-class CachingStore::CachingUpload final : public Upload {
- public:
-  CachingUpload(std::unique_ptr<Upload> inner, std::string key, CachingStore& store)
-      : inner_(std::move(inner)), key_(std::move(key)), store_(store) {}
-
-  Status Append(ByteSpan bytes, const Deadline& deadline) override { return inner_->Append(bytes, deadline); }
-  Status Finish(const Deadline& deadline) override {
-    Status status = inner_->Finish(deadline);
-    store_.Drop(key_);
-    return status;
-  }
-
- private:
-  const std::unique_ptr<Upload> inner_;
-  const std::string key_;
-  CachingStore& store_;
-};
-
 Result<std::unique_ptr<Upload>> CachingStore::StartUpload(std::string_view key, const Deadline& deadline) {
   FIRN_TRY(std::unique_ptr<Upload> upload, inner().StartUpload(key, deadline));
-  return std::unique_ptr<Upload>(std::make_unique<CachingUpload>(std::move(upload), std::string(key), *this));
+  auto drop = [this, key = std::string(key)] { Drop(key); };
+  return std::unique_ptr<Upload>(std::make_unique<DroppingUpload>(std::move(upload), std::move(drop)));
 }
 
 Result<ListPage> CachingStore::List(const ListRequest& request, const Deadline& deadline) {

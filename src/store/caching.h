@@ -2,6 +2,7 @@
 // Remembers what was read from a far store.
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -30,7 +31,7 @@ struct CacheOptions {
 /// drops what is cached of its key. What others do to the bucket is noticed when a listing through this store shows an
 /// object with another size or time; until then, and for objects that nobody lists, a cached answer may be old. (Firn's
 /// objects never change; a table dropped and made again reuses the names of its manifests, which are listed before they
-/// are read.)
+/// are read; what is overwritten is read with `uncached`.)
 class CachingStore final : public ForwardingStore {
  public:
   /// `random` and `log` must outlive the store; the store must outlive its uploads.
@@ -40,16 +41,23 @@ class CachingStore final : public ForwardingStore {
   Status Put(std::string_view key, ByteSpan bytes, PutCondition condition, const Deadline& deadline) override;
   Result<std::unique_ptr<Upload>> StartUpload(std::string_view key, const Deadline& deadline) override;
   Result<ListPage> List(const ListRequest& request, const Deadline& deadline) override;
+  ReadAndListResult ReadManyAndList(std::span<const ReadRequest> requests, const ListRequest& list,
+                                    const Deadline& deadline) override;
   Status Delete(std::string_view key, const Deadline& deadline) override;
 
  private:
-  class CachingUpload;
   struct Flight;
 
+  /// One round of the inner store.
+  using ReadFar = std::function<std::vector<Result<ReadResult>>(std::span<const ReadRequest>)>;
+
+  /// Calls `read_far` at least once when there are requests, with those that are not here and not under way.
+  std::vector<Result<ReadResult>> Serve(std::span<const ReadRequest> requests, const ReadFar& read_far,
+                                        const Deadline& deadline);
   std::optional<ReadResult> FindInMemory(const ReadRequest& request);
   /// The flight that reads this, and whether the caller is to fly it.
   std::pair<std::shared_ptr<Flight>, bool> Join(const ReadRequest& request);
-  void Fly(std::span<const std::shared_ptr<Flight>> flights, const Deadline& deadline);
+  void Fly(std::span<const std::shared_ptr<Flight>> flights, const ReadFar& read_far);
   void Land(Flight& flight, const Result<ReadResult>& answer, bool from_disk);
   void Drop(std::string_view key);
   void Remember(const ListPage& page);

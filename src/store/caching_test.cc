@@ -141,6 +141,70 @@ TEST_F(Caching, ABatchAsksOnlyForWhatIsMissingAndInOneRound) {
   EXPECT_EQ(counter_.Counts().reads.rounds, rounds + 1);
 }
 
+TEST_F(Caching, WhatAListingsRoundMissesGoesWithTheListing) {
+  PutDirectly("other", "xyz");
+  Open();
+  ASSERT_TRUE(store_->List({}, kNever));
+  EXPECT_EQ(Get(ReadRequest::Whole("k")), bytes_);
+  const std::vector<ReadRequest> requests = {ReadRequest::Range("k", 1, 2), ReadRequest::Whole("other"),
+                                             ReadRequest::Whole("other")};
+  for (const std::uint64_t missing : {1U, 0U}) {
+    const StoreCounts start = counter_.Counts();
+    const ReadAndListResult both = store_->ReadManyAndList(requests, {}, kNever);
+    EXPECT_EQ(both.reads[0]->bytes.chars(), "bc");
+    EXPECT_EQ(both.reads[1]->bytes.chars(), "xyz");
+    EXPECT_EQ(both.reads[2]->bytes.chars(), "xyz");
+    EXPECT_EQ(both.list->objects.size(), 2U);
+    const StoreCounts spent = counter_.Counts() - start;
+    EXPECT_EQ(spent.rounds(), 1U);
+    EXPECT_EQ(spent.reads.requests, missing);
+    EXPECT_EQ(spent.lists.requests, 1U);
+  }
+}
+
+TEST_F(Caching, AListingWithReadsDropsOldVersionsAsAnyListingDoes) {
+  Open();
+  ASSERT_TRUE(store_->List({}, kNever));
+  EXPECT_EQ(Get(ReadRequest::Whole("k")), bytes_);
+  clock_.Advance(std::chrono::seconds(1));
+  PutDirectly("k", std::string(26, '!'));
+  ASSERT_TRUE(store_->ReadManyAndList(std::vector{ReadRequest::Whole("missing")}, {}, kNever).list);
+  EXPECT_EQ(Get(ReadRequest::Tail("k", 2)), "!!");
+}
+
+TEST_F(Caching, AListingDoesNotWaitForReadsThatOthersHaveUnderWay) {
+  Open();
+  gate_->closed = true;
+  std::jthread reader([&] { EXPECT_EQ(Get(ReadRequest::Whole("k")), bytes_); });
+  gate_->AwaitArrivals(1);
+  std::jthread lister([&] {
+    const ReadAndListResult both = store_->ReadManyAndList(std::vector{ReadRequest::Whole("k")}, {}, kNever);
+    EXPECT_EQ(both.reads.at(0)->bytes.chars(), bytes_);
+    EXPECT_TRUE(both.list);
+  });
+  while (counter_.Counts().lists.requests == 0) std::this_thread::yield();  // while the read is held up
+  gate_->Open();
+  lister.join();
+  EXPECT_EQ(gate_->arrived, 1) << "and the read is not made twice";
+}
+
+TEST_F(Caching, AnUncachedReadIsAlwaysTheStoresAndNotKept) {
+  for (const bool on_disk : {false, true}) {
+    PutDirectly("k", "old");
+    Open(on_disk ? OnDiskOnly() : CacheOptions{});
+    EXPECT_EQ(Get(ReadRequest::Whole("k")), "old");
+    PutDirectly("k", "new");
+    EXPECT_EQ(Get(ReadRequest::WholeUncached("k")), "new");
+    EXPECT_EQ(Get(ReadRequest::Whole("k")), "old") << "what is cached stays as it was";
+    PutDirectly("head", "1");
+    EXPECT_EQ(Get(ReadRequest::WholeUncached("head")), "1");
+    PutDirectly("head", "2");
+    EXPECT_EQ(Get(ReadRequest::Whole("head")), "2");
+    ASSERT_TRUE(store_->Delete("k", kNever));
+    ASSERT_TRUE(store_->Delete("head", kNever));
+  }
+}
+
 TEST_F(Caching, ErrorsAreNotRemembered) {
   Open();
   EXPECT_EQ(Get(ReadRequest::Whole("later")), "NotFound");

@@ -6,6 +6,8 @@
 #include "store/faulty.h"
 #include "store/folder/folder_store.h"
 #include "store/memory/memory_store.h"
+#include "store/primed.h"
+#include "store/recording.h"
 #include "store/retrying.h"
 #include "store/scratch_folder_testing.h"
 #include "store/throttled.h"
@@ -87,15 +89,43 @@ std::unique_ptr<ObjectStore> CachingOnDisk(World& world) {
   return std::make_unique<CachingStore>(Memory(), options, world.random, world.log);
 }
 
-INSTANTIATE_TEST_SUITE_P(Store, StoreContract,
-                         testing::Values(StoreFactory{"memory", Memory}, Factory("folder", Folder),
-                                         Factory("folder_without_sync", UnsyncedFolder), Factory("borrowed", Borrowed),
-                                         Factory("counting", Counting), Factory("throttled", Throttled),
-                                         Factory("faulty", HealthyFaulty),
-                                         Factory("retrying_over_faulty", RetryingOverFaulty),
-                                         Factory("caching_in_memory", CachingInMemory),
-                                         Factory("caching_on_disk", CachingOnDisk)),
-                         FactoryName);
+std::unique_ptr<ObjectStore> Primed(World&) { return std::make_unique<PrimedStore>(Memory(), 1 << 20); }
+
+std::unique_ptr<ObjectStore> Recording(World&) { return std::make_unique<RecordingStore>(Memory(), RecordingLimits{}); }
+
+/// Whatever was read once is served from a bundle from then on.
+class SelfPriming final : public ForwardingStore {
+ public:
+  SelfPriming(std::unique_ptr<RecordingStore> recording, PrimedStore& primed)
+      : ForwardingStore(std::move(recording)), recording_(static_cast<RecordingStore&>(inner())), primed_(primed) {}
+
+  std::vector<Result<ReadResult>> ReadMany(std::span<const ReadRequest> requests, const Deadline& deadline) override {
+    std::vector<Result<ReadResult>> answers = ForwardingStore::ReadMany(requests, deadline);
+    primed_.Add(recording_.TakeEntries());
+    return answers;
+  }
+
+ private:
+  RecordingStore& recording_;
+  PrimedStore& primed_;  // below it
+};
+
+std::unique_ptr<ObjectStore> PrimedByRecording(World&) {
+  auto owner = std::make_unique<PrimedStore>(Memory(), 64 << 20);
+  PrimedStore& primed = *owner;
+  auto recording = std::make_unique<RecordingStore>(std::move(owner), RecordingLimits{});
+  return std::make_unique<SelfPriming>(std::move(recording), primed);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Store, StoreContract,
+    testing::Values(StoreFactory{"memory", Memory}, Factory("folder", Folder),
+                    Factory("folder_without_sync", UnsyncedFolder), Factory("borrowed", Borrowed),
+                    Factory("counting", Counting), Factory("throttled", Throttled), Factory("faulty", HealthyFaulty),
+                    Factory("retrying_over_faulty", RetryingOverFaulty), Factory("caching_in_memory", CachingInMemory),
+                    Factory("caching_on_disk", CachingOnDisk), Factory("primed", Primed),
+                    Factory("recording", Recording), Factory("primed_by_recording", PrimedByRecording)),
+    FactoryName);
 
 }  // namespace
 }  // namespace firn::store

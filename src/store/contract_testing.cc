@@ -171,6 +171,33 @@ TEST_P(StoreContract, ABatchAnswersInOrderAndAFailureFailsOnlyItself) {
   EXPECT_TRUE(store_->ReadMany({}, kNoDeadline).empty());
 }
 
+TEST_P(StoreContract, ReadsAndAListingOfOneRoundAnswerEachForItself) {
+  for (const char* key : {"t/_firn/head", "t/_versions/1", "t/_versions/2"}) ASSERT_OK(PutText(*store_, key, key));
+  const std::vector<ReadRequest> requests = {ReadRequest::Tail("t/_firn/head", 4), ReadRequest::Whole("missing"),
+                                             ReadRequest::Range("t/_versions/1", 2, 3)};
+  const ReadAndListResult both = store_->ReadManyAndList(requests, {.prefix = "t/_versions/", .limit = 1}, kNoDeadline);
+  ASSERT_EQ(both.reads.size(), 3U);
+  ASSERT_OK(both.reads[0]);
+  EXPECT_EQ(both.reads[0]->bytes.chars(), "head");
+  EXPECT_EQ(both.reads[0]->object_size_bytes, 12U);
+  EXPECT_ERROR(ErrorKind::kNotFound, both.reads[1]);
+  ASSERT_OK(both.reads[2]);
+  EXPECT_EQ(both.reads[2]->bytes.chars(), "_ve");
+  ASSERT_OK(both.list);
+  EXPECT_THAT(KeysOf(*both.list), ElementsAre("t/_versions/1"));
+  EXPECT_EQ(both.list->next_start_after, "t/_versions/1");
+
+  const ReadAndListResult bad_list = store_->ReadManyAndList(requests, {.limit = 0}, kNoDeadline);
+  ASSERT_EQ(bad_list.reads.size(), 3U);
+  ASSERT_OK(bad_list.reads[0]);
+  EXPECT_ERROR(ErrorKind::kInvalidArgument, bad_list.list);
+
+  const ReadAndListResult no_reads = store_->ReadManyAndList({}, {.prefix = "t/_firn/"}, kNoDeadline);
+  EXPECT_TRUE(no_reads.reads.empty());
+  ASSERT_OK(no_reads.list);
+  EXPECT_THAT(KeysOf(*no_reads.list), ElementsAre("t/_firn/head"));
+}
+
 TEST_P(StoreContract, ManySmallReadsOfOneObjectInOneBatch) {
   const std::string bytes = RandomBytes(100'000, 1);
   ASSERT_OK(PutText(*store_, "object", bytes));
@@ -467,6 +494,10 @@ TEST_P(StoreContract, AnExpiredDeadlineStopsEveryCallBeforeItDoesAnything) {
   EXPECT_ERROR(ErrorKind::kDeadlineExceeded, store_->Put("new", AsBytes("x"), PutCondition::kNone, expired));
   EXPECT_ERROR(ErrorKind::kDeadlineExceeded, store_->StartUpload("new", expired));
   EXPECT_ERROR(ErrorKind::kDeadlineExceeded, store_->List({}, expired));
+  const ReadAndListResult both = store_->ReadManyAndList(requests, {}, expired);
+  for (const Result<ReadResult>& answer : both.reads) EXPECT_ERROR(ErrorKind::kDeadlineExceeded, answer);
+  EXPECT_EQ(both.reads.size(), 2U);
+  EXPECT_ERROR(ErrorKind::kDeadlineExceeded, both.list);
   EXPECT_ERROR(ErrorKind::kDeadlineExceeded, store_->Delete("old", expired));
   EXPECT_ERROR(ErrorKind::kDeadlineExceeded, (*upload)->Finish(expired));
   upload->reset();

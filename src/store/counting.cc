@@ -11,6 +11,19 @@ Operation OneRequest(const Answer& answer) {
   return {.rounds = 1, .requests = 1, .failures = answer ? 0U : 1U};
 }
 
+/// The requests of a round, without the round.
+Operation RequestsOf(const std::vector<Result<ReadResult>>& answers) {
+  Operation counted{.requests = answers.size()};
+  for (const Result<ReadResult>& answer : answers) {
+    if (answer) {
+      counted.bytes_read += answer->bytes.size();
+    } else {
+      counted.failures++;
+    }
+  }
+  return counted;
+}
+
 Operation Sum(const Operation& a, const Operation& b) {
   return {a.rounds + b.rounds, a.requests + b.requests, a.failures + b.failures, a.bytes_read + b.bytes_read,
           a.bytes_written + b.bytes_written};
@@ -73,16 +86,18 @@ StoreCounts StoreCounter::Counts() const {
 std::vector<Result<ReadResult>> CountingStore::ReadMany(std::span<const ReadRequest> requests,
                                                         const Deadline& deadline) {
   std::vector<Result<ReadResult>> answers = inner().ReadMany(requests, deadline);
-  Operation counted{.rounds = requests.empty() ? 0U : 1U, .requests = requests.size()};
-  for (const Result<ReadResult>& answer : answers) {
-    if (answer) {
-      counted.bytes_read += answer->bytes.size();
-    } else {
-      counted.failures++;
-    }
-  }
+  Operation counted = RequestsOf(answers);
+  counted.rounds = requests.empty() ? 0 : 1;
   counter_.Add(StoreCounter::kReads, counted);
   return answers;
+}
+
+ReadAndListResult CountingStore::ReadManyAndList(std::span<const ReadRequest> requests, const ListRequest& list,
+                                                 const Deadline& deadline) {
+  ReadAndListResult both = inner().ReadManyAndList(requests, list, deadline);
+  counter_.Add(StoreCounter::kReads, RequestsOf(both.reads));
+  counter_.Add(StoreCounter::kLists, OneRequest(both.list));
+  return both;
 }
 
 Status CountingStore::Put(std::string_view key, ByteSpan bytes, PutCondition condition, const Deadline& deadline) {

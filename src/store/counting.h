@@ -13,7 +13,8 @@ namespace firn::store {
 /// A value to read, to subtract and to compare.
 struct StoreCounts {
   struct Operation {
-    std::uint64_t rounds = 0;    // calls that the caller waited for: one ReadMany is one
+    std::uint64_t rounds =
+        0;  // calls that the caller waited for: one ReadMany is one; a ReadManyAndList is one of `lists`
     std::uint64_t requests = 0;  // one per ReadRequest, Put, List, Delete; two per upload (start and finish)
     std::uint64_t failures = 0;  // requests answered with an error
     std::uint64_t bytes_read = 0;
@@ -64,6 +65,8 @@ class CountingStore final : public ForwardingStore {
   Status Put(std::string_view key, ByteSpan bytes, PutCondition condition, const Deadline& deadline) override;
   Result<std::unique_ptr<Upload>> StartUpload(std::string_view key, const Deadline& deadline) override;
   Result<ListPage> List(const ListRequest& request, const Deadline& deadline) override;
+  ReadAndListResult ReadManyAndList(std::span<const ReadRequest> requests, const ListRequest& list,
+                                    const Deadline& deadline) override;
   Status Delete(std::string_view key, const Deadline& deadline) override;
 
  private:

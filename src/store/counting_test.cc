@@ -29,6 +29,17 @@ TEST_F(Counting, OneReadManyIsOneRoundOfManyRequests) {
   EXPECT_EQ(spent.Total(), spent.reads);
 }
 
+TEST_F(Counting, ReadsAndAListingTogetherAreOneRound) {
+  ASSERT_TRUE(store_.Put("k", AsBytes("12345"), PutCondition::kNone, kNever));
+  const StoreCounts before = counter_.Counts();
+  const std::vector<ReadRequest> requests = {ReadRequest::Whole("k"), ReadRequest::Whole("missing")};
+  (void)store_.ReadManyAndList(requests, {}, kNever);
+  const StoreCounts spent = counter_.Counts() - before;
+  EXPECT_EQ(spent.rounds(), 1U);
+  EXPECT_EQ(spent.reads, (StoreCounts::Operation{.requests = 2, .failures = 1, .bytes_read = 5}));
+  EXPECT_EQ(spent.lists, (StoreCounts::Operation{.rounds = 1, .requests = 1}));
+}
+
 TEST_F(Counting, EveryOperationCountsUnderItsName) {
   ASSERT_TRUE(store_.Put("k", AsBytes("12345"), PutCondition::kNone, kNever));
   ASSERT_FALSE(store_.Put("k", AsBytes("x"), PutCondition::kIfAbsent, kNever));

@@ -23,6 +23,16 @@ ReadResult Damaged(ReadResult read, Fault fault) {
   return read;
 }
 
+/// What becomes of one answer of a round.
+void Spoil(const FaultDecision& decision, std::string_view key, const Deadline& deadline, Result<ReadResult>& answer) {
+  if (deadline.Expired()) return;
+  if (decision.fault == Fault::kFailBefore || decision.fault == Fault::kLoseAnswer) {
+    answer = Injected(decision, key);
+  } else if (answer && (decision.fault == Fault::kCorrupt || decision.fault == Fault::kTruncate)) {
+    answer = Damaged(*std::move(answer), decision.fault);
+  }
+}
+
 /// Makes the call, or not, as decided.
 template <class Call>
 auto Perform(const FaultDecision& decision, std::string_view key, const Deadline& deadline, const Call& call)
@@ -63,16 +73,31 @@ class FaultyStore::Decider {
   Decider(FaultPlan plan, Clock& clock) : plan_(std::move(plan)), clock_(clock) {}
 
   FaultDecision Decide(StoreOperation operation, std::string_view key) {
-    FaultDecision decision;
-    {
-      const std::lock_guard lock(mutex_);
-      decision = plan_({operation, key, next_++});
-    }
-    if (decision.delay > Duration::zero()) clock_.SleepFor(decision.delay);
+    FaultDecision decision = Ask(operation, key);
+    Sleep(decision.delay);
     return decision;
+  }
+  /// Of requests that are under way together, the listing's last: they wait as long as the slowest of them.
+  std::vector<FaultDecision> DecideRound(std::span<const ReadRequest> reads, const ListRequest* list = nullptr) {
+    std::vector<FaultDecision> decisions;
+    decisions.reserve(reads.size() + 1);
+    for (const ReadRequest& read : reads) decisions.push_back(Ask(StoreOperation::kRead, read.key));
+    if (list != nullptr) decisions.push_back(Ask(StoreOperation::kList, list->prefix));
+    Duration slowest{};
+    for (const FaultDecision& decision : decisions) slowest = std::max(slowest, decision.delay);
+    Sleep(slowest);
+    return decisions;
   }
 
  private:
+  FaultDecision Ask(StoreOperation operation, std::string_view key) {
+    const std::lock_guard lock(mutex_);
+    return plan_({operation, key, next_++});
+  }
+  void Sleep(Duration duration) {
+    if (duration > Duration::zero()) clock_.SleepFor(duration);
+  }
+
   const FaultPlan plan_;
   Clock& clock_;
   std::mutex mutex_;
@@ -108,21 +133,19 @@ FaultyStore::FaultyStore(std::unique_ptr<ObjectStore> inner, FaultPlan plan, Clo
 FaultyStore::~FaultyStore() = default;
 
 std::vector<Result<ReadResult>> FaultyStore::ReadMany(std::span<const ReadRequest> requests, const Deadline& deadline) {
-  std::vector<FaultDecision> decisions;
-  decisions.reserve(requests.size());
-  for (const ReadRequest& request : requests) decisions.push_back(decider_->Decide(StoreOperation::kRead, request.key));
-
+  const std::vector<FaultDecision> decisions = decider_->DecideRound(requests);
   std::vector<Result<ReadResult>> answers = inner().ReadMany(requests, deadline);
-  for (std::size_t i = 0; i < answers.size(); i++) {
-    const Fault fault = decisions[i].fault;
-    if (deadline.Expired()) continue;
-    if (fault == Fault::kFailBefore || fault == Fault::kLoseAnswer) {
-      answers[i] = Injected(decisions[i], requests[i].key);
-    } else if (answers[i] && (fault == Fault::kCorrupt || fault == Fault::kTruncate)) {
-      answers[i] = Damaged(*std::move(answers[i]), fault);
-    }
-  }
+  for (std::size_t i = 0; i < answers.size(); i++) Spoil(decisions[i], requests[i].key, deadline, answers[i]);
   return answers;
+}
+
+ReadAndListResult FaultyStore::ReadManyAndList(std::span<const ReadRequest> requests, const ListRequest& list,
+                                               const Deadline& deadline) {
+  const std::vector<FaultDecision> decisions = decider_->DecideRound(requests, &list);
+  ReadAndListResult both = inner().ReadManyAndList(requests, list, deadline);
+  for (std::size_t i = 0; i < both.reads.size(); i++) Spoil(decisions[i], requests[i].key, deadline, both.reads[i]);
+  both.list = Perform(decisions.back(), list.prefix, deadline, [&] { return std::move(both.list); });
+  return both;
 }
 
 Status FaultyStore::Put(std::string_view key, ByteSpan bytes, PutCondition condition, const Deadline& deadline) {

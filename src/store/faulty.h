@@ -25,7 +25,7 @@ enum class Fault : std::uint8_t {
 struct FaultDecision {
   Fault fault = Fault::kNone;
   ErrorKind kind = ErrorKind::kUnavailable;  // of kFailBefore and kLoseAnswer
-  Duration delay{};                          // before anything else, through the clock
+  Duration delay{};  // before anything else, through the clock; a round waits for the slowest of its requests
 };
 
 enum class StoreOperation : std::uint8_t { kRead, kPut, kStartUpload, kAppend, kFinish, kList, kDelete };
@@ -60,6 +60,8 @@ class FaultyStore final : public ForwardingStore {
   Status Put(std::string_view key, ByteSpan bytes, PutCondition condition, const Deadline& deadline) override;
   Result<std::unique_ptr<Upload>> StartUpload(std::string_view key, const Deadline& deadline) override;
   Result<ListPage> List(const ListRequest& request, const Deadline& deadline) override;
+  ReadAndListResult ReadManyAndList(std::span<const ReadRequest> requests, const ListRequest& list,
+                                    const Deadline& deadline) override;
   Status Delete(std::string_view key, const Deadline& deadline) override;
 
  private:

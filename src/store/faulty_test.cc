@@ -46,6 +46,30 @@ TEST_F(Faulty, ReadsComeBackDamaged) {
   EXPECT_EQ(Stored("k"), "0123456789");
 }
 
+TEST_F(Faulty, OfReadsAndAListingEachMeetsItsOwnFault) {
+  ASSERT_TRUE(memory_->Put("k", AsBytes("0123456789"), PutCondition::kNone, kNever));
+  const std::vector<ReadRequest> requests = {ReadRequest::Whole("k"), ReadRequest::Whole("k")};
+  const auto with_fault_at = [&](std::uint64_t number, Fault fault) {
+    FaultyStore store(
+        Borrow(*memory_),
+        [=](const OperationInfo& info) {
+          EXPECT_EQ(info.operation, info.number == 2 ? StoreOperation::kList : StoreOperation::kRead);
+          return FaultDecision{info.number == number ? fault : Fault::kNone, ErrorKind::kUnavailable, {}};
+        },
+        clock_);
+    return store.ReadManyAndList(requests, {}, kNever);
+  };
+  const ReadAndListResult truncated = with_fault_at(1, Fault::kTruncate);
+  EXPECT_EQ(truncated.reads[0]->bytes.chars(), "0123456789");
+  EXPECT_EQ(truncated.reads[1]->bytes.chars(), "01234");
+  EXPECT_TRUE(truncated.list);
+  for (const Fault fault : {Fault::kFailBefore, Fault::kLoseAnswer}) {
+    const ReadAndListResult unlisted = with_fault_at(2, fault);
+    EXPECT_TRUE(unlisted.reads[0] && unlisted.reads[1]);
+    EXPECT_EQ(unlisted.list.error().kind, ErrorKind::kUnavailable);
+  }
+}
+
 TEST_F(Faulty, AFailedUploadStaysFailed) {
   FaultyStore store(
       Borrow(*memory_),
@@ -84,6 +108,9 @@ TEST_F(Faulty, DelaysGoThroughTheClock) {
   const SteadyTime start = clock_.Now();
   EXPECT_TRUE(store.List({}, kNever));
   EXPECT_EQ(clock_.Now() - start, std::chrono::seconds(3));
+  const std::vector<ReadRequest> requests(5, ReadRequest::Whole("k"));
+  (void)store.ReadManyAndList(requests, {}, kNever);
+  EXPECT_EQ(clock_.Now() - start, std::chrono::seconds(6)) << "a round waits once";
 }
 
 }  // namespace

@@ -19,6 +19,10 @@ class BorrowedStore final : public ObjectStore {
   Result<ListPage> List(const ListRequest& request, const Deadline& deadline) override {
     return store_.List(request, deadline);
   }
+  ReadAndListResult ReadManyAndList(std::span<const ReadRequest> requests, const ListRequest& list,
+                                    const Deadline& deadline) override {
+    return store_.ReadManyAndList(requests, list, deadline);
+  }
   Status Delete(std::string_view key, const Deadline& deadline) override { return store_.Delete(key, deadline); }
   std::string Describe() const override { return store_.Describe(); }
 

@@ -26,6 +26,10 @@ class ForwardingStore : public ObjectStore {
   Result<ListPage> List(const ListRequest& request, const Deadline& deadline) override {
     return inner_->List(request, deadline);
   }
+  ReadAndListResult ReadManyAndList(std::span<const ReadRequest> requests, const ListRequest& list,
+                                    const Deadline& deadline) override {
+    return inner_->ReadManyAndList(requests, list, deadline);
+  }
   Status Delete(std::string_view key, const Deadline& deadline) override { return inner_->Delete(key, deadline); }
   std::string Describe() const override { return inner_->Describe(); }
 

@@ -1,7 +1,10 @@
 #include "store/object_store.h"
 
 #include <algorithm>
+#include <exception>
+#include <future>
 #include <iterator>
+#include <system_error>
 
 namespace firn::store {
 namespace {
@@ -21,6 +24,27 @@ Error BadKey(std::string_view key, std::string_view why) {
 }
 
 }  // namespace
+
+ReadAndListResult ObjectStore::ReadManyAndList(std::span<const ReadRequest> requests, const ListRequest& list,
+                                               const Deadline& deadline) {
+  if (requests.empty()) return {{}, List(list, deadline)};
+  std::future<Result<ListPage>> listing;
+  try {
+    listing = std::async(std::launch::async, [&] { return List(list, deadline); });
+  } catch (const std::system_error&) {  // no thread to be had
+    return {ReadMany(requests, deadline), List(list, deadline)};
+  }
+  std::vector<Result<ReadResult>> reads = ReadMany(requests, deadline);
+  const auto outcome = [&]() -> Result<ListPage> {
+    try {
+      return listing.get();
+    } catch (const std::exception& e) {
+      return Internal("The listing of " + Quoted(list.prefix) + " in " + Describe() +
+                      " ended with an exception: " + e.what());
+    }
+  };
+  return {std::move(reads), outcome()};
+}
 
 Result<ReadResult> Read(ObjectStore& store, const ReadRequest& request, const Deadline& deadline) {
   std::vector<Result<ReadResult>> answers = store.ReadMany({&request, 1}, deadline);

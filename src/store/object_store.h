@@ -26,7 +26,9 @@ struct ReadRequest {
   Part part = Part::kWhole;
   std::uint64_t offset = 0;
   std::uint64_t length = 0;
+  bool uncached = false;  // for the few objects that are overwritten: no wrapper answers it from memory, or keeps it
 
+  static ReadRequest WholeUncached(std::string key) { return {std::move(key), Part::kWhole, 0, 0, true}; }
   static ReadRequest Whole(std::string key) { return {std::move(key), Part::kWhole, 0, 0}; }
   static ReadRequest Range(std::string key, std::uint64_t offset, std::uint64_t length) {
     return {std::move(key), Part::kRange, offset, length};
@@ -65,6 +67,11 @@ struct ListPage {
   std::string next_start_after;      // "" = this was the last page
 };
 
+struct ReadAndListResult {
+  std::vector<Result<ReadResult>> reads;
+  Result<ListPage> list;
+};
+
 /// A large object written in parts; it appears whole with Finish, or never. Dropping it without Finish aborts (best
 /// effort). A backend retries its parts itself, as only it knows which went through: after a call has failed, the
 /// upload can only be dropped. Not thread-safe.
@@ -94,6 +101,11 @@ class ObjectStore {
   virtual Result<std::unique_ptr<Upload>> StartUpload(std::string_view key, const Deadline& deadline) = 0;
 
   virtual Result<ListPage> List(const ListRequest& request, const Deadline& deadline) = 0;
+
+  /// One dependent round: the reads and the listing are under way together. The answers are those of ReadMany and of
+  /// List; neither fails the other. (Unless a store overrides it, the listing runs on a thread of its own.)
+  virtual ReadAndListResult ReadManyAndList(std::span<const ReadRequest> requests, const ListRequest& list,
+                                            const Deadline& deadline);
 
   /// Deleting what is not there is no error.
   virtual Status Delete(std::string_view key, const Deadline& deadline) = 0;

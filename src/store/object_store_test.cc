@@ -3,6 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <condition_variable>
+#include <mutex>
+#include <stdexcept>
+
 #include "store/forwarding.h"
 #include "store/memory/memory_store.h"
 
@@ -57,6 +61,59 @@ TEST(ListAll, RefusesAListingThatNeverMovesOn) {
   const Result<ListPage> all = ListAll(stuck, {}, 100, Deadline::Never());
   ASSERT_FALSE(all);
   EXPECT_EQ(all.error().kind, ErrorKind::kInternal);
+}
+
+/// Its reads wait for a listing, and its listings for a read.
+class Rendezvous final : public ForwardingStore {
+ public:
+  using ForwardingStore::ForwardingStore;
+
+  std::vector<Result<ReadResult>> ReadMany(std::span<const ReadRequest> requests, const Deadline& deadline) override {
+    Meet();
+    return ForwardingStore::ReadMany(requests, deadline);
+  }
+  Result<ListPage> List(const ListRequest& request, const Deadline& deadline) override {
+    Meet();
+    if (list_throws) throw std::runtime_error("out of paper");
+    return ForwardingStore::List(request, deadline);
+  }
+  ReadAndListResult ReadManyAndList(std::span<const ReadRequest> requests, const ListRequest& list,
+                                    const Deadline& deadline) override {
+    return ObjectStore::ReadManyAndList(requests, list, deadline);  // NOLINT: the default is what is tested
+  }
+  bool list_throws = false;
+
+ private:
+  void Meet() {
+    std::unique_lock lock(mutex_);
+    here_++;
+    met_.notify_all();
+    EXPECT_TRUE(met_.wait_for(lock, std::chrono::seconds(10), [&] { return here_ >= 2; })) << "the other never came";
+  }
+  std::mutex mutex_;
+  std::condition_variable met_;
+  int here_ = 0;
+};
+
+TEST(ReadManyAndList, HasTheReadsAndTheListingUnderWayTogether) {
+  Rendezvous store(OpenMemory("", SystemClock()));
+  ASSERT_TRUE(store.Put("k", AsBytes("v"), PutCondition::kNone, Deadline::Never()));
+  const ReadAndListResult both =
+      store.ReadManyAndList(std::vector{ReadRequest::Whole("k")}, {.prefix = "k"}, Deadline::Never());
+  EXPECT_EQ(both.reads.at(0)->bytes.chars(), "v");
+  EXPECT_EQ(both.list->objects.at(0).key, "k");
+}
+
+TEST(ReadManyAndList, AnExceptionOfTheListingBecomesItsError) {
+  Rendezvous store(OpenMemory("", SystemClock()));
+  ASSERT_TRUE(store.Put("k", AsBytes("v"), PutCondition::kNone, Deadline::Never()));
+  store.list_throws = true;
+  const ReadAndListResult both =
+      store.ReadManyAndList(std::vector{ReadRequest::Whole("k")}, {.prefix = "k"}, Deadline::Never());
+  EXPECT_EQ(both.reads.at(0)->bytes.chars(), "v");
+  ASSERT_FALSE(both.list);
+  EXPECT_EQ(both.list.error().kind, ErrorKind::kInternal);
+  EXPECT_THAT(both.list.error().message, HasSubstr("out of paper"));
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 
 namespace firn::store {
 namespace {
@@ -90,6 +91,23 @@ RetryingStore::~RetryingStore() = default;
 std::vector<Result<ReadResult>> RetryingStore::ReadMany(std::span<const ReadRequest> requests,
                                                         const Deadline& deadline) {
   std::vector<Result<ReadResult>> answers = inner().ReadMany(requests, deadline);
+  ReadAgain(requests, answers, deadline);
+  return answers;
+}
+
+ReadAndListResult RetryingStore::ReadManyAndList(std::span<const ReadRequest> requests, const ListRequest& list,
+                                                 const Deadline& deadline) {
+  ReadAndListResult both = inner().ReadManyAndList(requests, list, deadline);
+  ReadAgain(requests, both.reads, deadline);
+  bool first_attempt = true;
+  both.list = backoff_->Retry("list", deadline, [&] {
+    return std::exchange(first_attempt, false) ? std::move(both.list) : inner().List(list, deadline);
+  });
+  return both;
+}
+
+void RetryingStore::ReadAgain(std::span<const ReadRequest> requests, std::vector<Result<ReadResult>>& answers,
+                              const Deadline& deadline) {
   for (std::uint32_t attempt = 1; attempt < backoff_->max_attempts(); attempt++) {
     std::vector<std::size_t> failed;
     for (std::size_t i = 0; i < answers.size(); i++) {
@@ -106,7 +124,6 @@ std::vector<Result<ReadResult>> RetryingStore::ReadMany(std::span<const ReadRequ
   }
   backoff_->budget().Succeeded(
       static_cast<std::size_t>(std::ranges::count_if(answers, [](const auto& answer) { return answer.has_value(); })));
-  return answers;
 }
 
 Status RetryingStore::Put(std::string_view key, ByteSpan bytes, PutCondition condition, const Deadline& deadline) {

@@ -39,7 +39,8 @@ class RetryBudget {
 };
 
 /// Retries the retryable kinds of error, as far as the deadline, the policy and the budget allow; then the last error
-/// stands. Inside a ReadMany only the requests that failed go again. A Put with kIfAbsent whose answer was lost meets
+/// stands. Inside a ReadMany only the requests that failed go again; after a ReadManyAndList the reads and the listing
+/// each for themselves. A Put with kIfAbsent whose answer was lost meets
 /// its own object on the retry: it is told from another writer's by its bytes, so racing writers must write different
 /// bytes.
 class RetryingStore final : public ForwardingStore {
@@ -52,11 +53,16 @@ class RetryingStore final : public ForwardingStore {
   Status Put(std::string_view key, ByteSpan bytes, PutCondition condition, const Deadline& deadline) override;
   Result<std::unique_ptr<Upload>> StartUpload(std::string_view key, const Deadline& deadline) override;
   Result<ListPage> List(const ListRequest& request, const Deadline& deadline) override;
+  ReadAndListResult ReadManyAndList(std::span<const ReadRequest> requests, const ListRequest& list,
+                                    const Deadline& deadline) override;
   Status Delete(std::string_view key, const Deadline& deadline) override;
 
  private:
   class Backoff;
 
+  /// Tries the failed ones of `answers` again.
+  void ReadAgain(std::span<const ReadRequest> requests, std::vector<Result<ReadResult>>& answers,
+                 const Deadline& deadline);
   Status PutIfAbsent(std::string_view key, ByteSpan bytes, const Deadline& deadline);
 
   std::unique_ptr<Backoff> backoff_;

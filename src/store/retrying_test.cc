@@ -98,6 +98,34 @@ TEST_F(Retrying, OnlyTheFailedRequestsOfABatchGoAgain) {
   EXPECT_EQ(counter_.Counts().reads.requests, 5U + 2U + 1U);
 }
 
+TEST_F(Retrying, OfReadsAndAListingOnlyWhatFailedGoesAgain) {
+  for (const char* key : {"a", "b"}) PutDirectly(key, key);
+  const std::vector<ReadRequest> requests = {ReadRequest::Whole("a"), ReadRequest::Whole("b")};
+  plan_ = [seen = std::map<std::string, int>()](const OperationInfo& info) mutable {
+    const bool fail = seen[std::string(info.key)]++ == 0 && info.key != "a";  // the listing's key is its prefix, ""
+    return FaultDecision{fail ? Fault::kFailBefore : Fault::kNone, ErrorKind::kUnavailable, {}};
+  };
+  const ReadAndListResult both = Open().ReadManyAndList(requests, {}, kNever);
+  ASSERT_TRUE(both.reads[0] && both.reads[1]);
+  EXPECT_EQ(both.reads[1]->bytes.chars(), "b");
+  ASSERT_TRUE(both.list);
+  EXPECT_EQ(both.list->objects.size(), 2U);
+  EXPECT_EQ(counter_.Counts().reads.requests, 2U + 1U);
+  EXPECT_EQ(counter_.Counts().lists.requests, 2U);
+  EXPECT_EQ(counter_.Counts().rounds(), 3U);
+}
+
+TEST_F(Retrying, AListingThatNeverComesLeavesTheReadsOfItsRoundAlone) {
+  PutDirectly("a", "a");
+  FailFirst(1000, StoreOperation::kList, Fault::kFailBefore);
+  const ReadAndListResult both =
+      Open({.max_attempts = 3}).ReadManyAndList(std::vector{ReadRequest::Whole("a")}, {}, kNever);
+  EXPECT_TRUE(both.reads.at(0));
+  EXPECT_EQ(both.list.error().kind, ErrorKind::kUnavailable);
+  EXPECT_EQ(counter_.Counts().reads.requests, 1U);
+  EXPECT_EQ(counter_.Counts().lists.requests, 3U);
+}
+
 TEST_F(Retrying, StopsWhenTheDeadlineLeavesNoRoomForThePause) {
   FailFirst(1000, StoreOperation::kList, Fault::kFailBefore);
   const Deadline deadline = Deadline::After(clock_, std::chrono::seconds(2));

@@ -11,6 +11,12 @@ Duration TransferTime(const ThrottleOptions& options, std::uint64_t bytes) {
   return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds));
 }
 
+std::uint64_t BytesIn(const std::vector<Result<ReadResult>>& answers) {
+  std::uint64_t bytes = 0;
+  for (const Result<ReadResult>& answer : answers) bytes += answer ? answer->bytes.size() : 0;
+  return bytes;
+}
+
 Status Travel(Clock& clock, Duration duration, const Deadline& deadline) {
   if (duration > Duration::zero()) clock.SleepFor(std::min(duration, deadline.Remaining()));
   return deadline.Check("A request to a throttled store");
@@ -47,12 +53,23 @@ std::vector<Result<ReadResult>> ThrottledStore::ReadMany(std::span<const ReadReq
     return answers;
   }
   answers = inner().ReadMany(requests, deadline);
-  std::uint64_t bytes = 0;
-  for (const Result<ReadResult>& answer : answers) bytes += answer ? answer->bytes.size() : 0;
-  if (const Status back = Travel(clock_, TransferTime(options_, bytes), deadline); !back) {
+  if (const Status back = Travel(clock_, TransferTime(options_, BytesIn(answers)), deadline); !back) {
     answers.assign(requests.size(), back.error());
   }
   return answers;
+}
+
+ReadAndListResult ThrottledStore::ReadManyAndList(std::span<const ReadRequest> requests, const ListRequest& list,
+                                                  const Deadline& deadline) {
+  const auto all_fail = [&](const Error& error) {
+    return ReadAndListResult{std::vector<Result<ReadResult>>(requests.size(), error), error};
+  };
+  if (const Status arrived = Travel(clock_, options_.round_latency, deadline); !arrived) {
+    return all_fail(arrived.error());
+  }
+  ReadAndListResult both = inner().ReadManyAndList(requests, list, deadline);
+  const Status back = Travel(clock_, TransferTime(options_, BytesIn(both.reads)), deadline);
+  return back ? std::move(both) : all_fail(back.error());
 }
 
 Status ThrottledStore::Put(std::string_view key, ByteSpan bytes, PutCondition condition, const Deadline& deadline) {

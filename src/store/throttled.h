@@ -10,7 +10,7 @@
 namespace firn::store {
 
 struct ThrottleOptions {
-  Duration round_latency{};            // of each call: a whole ReadMany waits once
+  Duration round_latency{};            // of each call: a whole ReadMany, or ReadManyAndList, waits once
   std::uint64_t bytes_per_second = 0;  // of each call by itself; 0 = no limit
 };
 
@@ -26,6 +26,8 @@ class ThrottledStore final : public ForwardingStore {
   Status Put(std::string_view key, ByteSpan bytes, PutCondition condition, const Deadline& deadline) override;
   Result<std::unique_ptr<Upload>> StartUpload(std::string_view key, const Deadline& deadline) override;
   Result<ListPage> List(const ListRequest& request, const Deadline& deadline) override;
+  ReadAndListResult ReadManyAndList(std::span<const ReadRequest> requests, const ListRequest& list,
+                                    const Deadline& deadline) override;
   Status Delete(std::string_view key, const Deadline& deadline) override;
 
  private:

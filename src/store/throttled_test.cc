@@ -31,6 +31,7 @@ TEST_F(Throttled, ARoundWaitsOnceHoweverManyRequestsItHas) {
   EXPECT_EQ(TimeOf([&] { EXPECT_TRUE(store_.List({}, kNever)); }), milliseconds(30));
   EXPECT_EQ(TimeOf([&] { EXPECT_TRUE(store_.Delete("k", kNever)); }), milliseconds(30));
   EXPECT_EQ(TimeOf([&] { (void)store_.ReadMany({}, kNever); }), Duration::zero());
+  EXPECT_EQ(TimeOf([&] { (void)store_.ReadManyAndList(requests, {}, kNever); }), milliseconds(30));
 }
 
 TEST_F(Throttled, BytesTakeTheirTimeBothWays) {
@@ -49,6 +50,11 @@ TEST_F(Throttled, ADeadlineEndsTheWait) {
   EXPECT_EQ(status.error().kind, ErrorKind::kDeadlineExceeded);
   EXPECT_EQ(clock_.Now() - start, milliseconds(20));
   EXPECT_EQ(Read(store_, ReadRequest::Whole("k"), kNever).error().kind, ErrorKind::kNotFound);
+
+  const ReadAndListResult both =
+      store_.ReadManyAndList(std::vector{ReadRequest::Whole("k")}, {}, Deadline::After(clock_, milliseconds(20)));
+  EXPECT_EQ(both.reads.at(0).error().kind, ErrorKind::kDeadlineExceeded);
+  EXPECT_EQ(both.list.error().kind, ErrorKind::kDeadlineExceeded);
 }
 
 }  // namespace

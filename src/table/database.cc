@@ -4,6 +4,7 @@
 #include "lance/file_writer.h"
 #include "table/conform.h"
 #include "table/group_commit.h"
+#include "table/head.h"
 #include "table/table.h"
 
 namespace firn::table {
@@ -156,6 +157,15 @@ Result<SnapshotPtr> Database::Open(std::string_view name, std::optional<std::uin
   return MakeSnapshot(environment_, name, *std::move(manifest));
 }
 
+Result<Database::Indexed> Database::OpenNewest(std::string_view name, const Deadline& deadline) {
+  FIRN_CHECK(CheckTableName(name));
+  Result<NewestState> newest = ReadNewest(environment_, RootOf(name), deadline);
+  if (!newest) return NoSuchTable(name, newest.error());
+  FIRN_CHECK(lance::CheckReadable(newest->manifest, name));
+  FIRN_TRY(SnapshotPtr snapshot, MakeSnapshot(environment_, name, std::move(newest->manifest)));
+  return Indexed{std::move(snapshot), std::move(newest->catalog)};
+}
+
 Result<std::vector<VersionInfo>> Database::Versions(std::string_view name, const Deadline& deadline) {
   FIRN_CHECK(CheckTableName(name));
   const std::string root = RootOf(name);
@@ -217,6 +227,7 @@ Result<AppendResult> Database::Append(std::string_view name, arrow::BatchSource&
   FIRN_TRY(std::vector<lance::Fragment> fragments, WriteRows(rows, schema, writer));
   if (fragments.empty()) return AppendResult{base->version, 0};
   FIRN_TRY(const std::uint64_t version, group_commit_->Append(root, *base, std::move(fragments), deadline));
+  RefreshHead(environment_, root, deadline);
   return AppendResult{version, writer.rows()};
 }
 

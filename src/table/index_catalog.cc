@@ -36,10 +36,14 @@ Result<index::Catalog> ReadCatalog(store::ObjectStore& store, std::string_view r
   FIRN_TRY(const store::ListPage page, store.List(NewestCatalogListing(root), deadline));
   const std::optional<std::uint64_t> newest = NewestCatalogOf(page);
   if (!newest) return index::Catalog{};
-  const std::string key = CatalogKey(root, *newest);
+  return ReadCatalog(store, root, *newest, deadline);
+}
+
+Result<index::Catalog> ReadCatalog(store::ObjectStore& store, std::string_view root, std::uint64_t number, const Deadline& deadline) {
+  const std::string key = CatalogKey(root, number);
   FIRN_TRY(const store::ReadResult object, store::Read(store, store::ReadRequest::Whole(key), deadline));
   FIRN_TRY(index::Catalog catalog, index::DecodeCatalog(object.bytes.bytes(), key));
-  if (catalog.number != *newest) return DataCorruption("index catalog " + key + " says that it is number " + std::to_string(catalog.number));
+  if (catalog.number != number) return DataCorruption("index catalog " + key + " says that it is number " + std::to_string(catalog.number));
   return catalog;
 }
 

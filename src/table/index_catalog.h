@@ -23,6 +23,9 @@ std::optional<std::uint64_t> NewestCatalogOf(const store::ListPage& page);
 /// The newest state; number 0 and no segments when there never was one. One listing and one read.
 Result<index::Catalog> ReadCatalog(store::ObjectStore& store, std::string_view root, const Deadline& deadline);
 
+/// The state of that number: one read.
+Result<index::Catalog> ReadCatalog(store::ObjectStore& store, std::string_view root, std::uint64_t number, const Deadline& deadline);
+
 /// Changes the catalog it is given, or says with an error that there is nothing to change. Called again after a lost race.
 using CatalogEdit = std::function<Status(index::Catalog&)>;
 /// Conflict after many lost races.

@@ -21,10 +21,15 @@
 #include "base/random.h"
 #include "base/task_pool.h"
 #include "filter/filter.h"
+#include "index/catalog.h"
 #include "lance/deletion.h"
 #include "lance/fragment_reader.h"
 #include "lance/manifest.h"
 #include "store/object_store.h"
+
+namespace firn::store {
+class PrimedStore;
+}
 
 namespace firn::table {
 
@@ -36,6 +41,7 @@ struct Environment {
   Log& log;
   TaskPool& pool;
   lance::FileMetadataCache& metadata_cache;
+  store::PrimedStore* primed = nullptr;  // when given, it is `store`: takes what hint objects hold
 };
 
 /// Limits on what one call may make.
@@ -170,6 +176,12 @@ class Database {
   /// `after`: the last name of the page before; limit 0 = all.
   Result<TablePage> ListTables(std::string_view after, std::size_t limit, const Deadline& deadline);
   Result<SnapshotPtr> Open(std::string_view name, std::optional<std::uint64_t> version, const Deadline& deadline);
+  /// The newest version and the catalog of its indexes: one round where a hint object is up to date.
+  struct Indexed {
+    SnapshotPtr snapshot;
+    index::Catalog catalog;
+  };
+  Result<Indexed> OpenNewest(std::string_view name, const Deadline& deadline);
   Result<std::vector<VersionInfo>> Versions(std::string_view name, const Deadline& deadline);
 
   /// Nothing is visible before all of `rows` is written. Vector values must be finite (InvalidArgument: row and

@@ -183,6 +183,19 @@ def test_a_damaged_index_costs_time_and_a_warning_never_a_row(folder_db, damage)
     assert "warnings" not in folder_db.json("search", "docs", "--vector", json.dumps(QUERIES[0].tolist()))
 
 
+def test_a_damaged_catalog_means_no_index_until_the_next_build(folder_db):
+    data = documents(0, 500)
+    folder_db.load("docs", data)
+    folder_db.run("index", "docs")
+    newest = min(pathlib.Path(folder_db.uri, "docs.lance/_firn/catalog").iterdir())
+    flip(newest, 0.5)
+    assert found_ids(folder_db, QUERIES[0]) == true_ids(data, QUERIES[0])
+    assert found_ids(folder_db, QUERIES[0], "--version", "1") == true_ids(data, QUERIES[0])
+    assert folder_db.json("show", "docs")["indexes"] == []
+    folder_db.run("index", "docs")
+    assert explain(folder_db, QUERIES[0])["way"] == "lists"
+
+
 def wide(rows, dim=128, seed=3):
     """A table that takes seconds to index."""
     vectors = np.random.default_rng(seed).standard_normal((rows, dim)).astype(np.float32)

@@ -112,7 +112,7 @@ Status ReadProduct(const dom::object& object, IndexHeader& header) {
   FIRN_TRY(const std::uint64_t position, NumberIn(object, "codebook_position"));
   if (object["transposed"].get(header.transposed) != simdjson::SUCCESS)
     return DataCorruption("it does not say whether its codes are transposed");
-  if (position == 0) return Unsupported("its codebook is stored in an older way");
+  if (position == 0) return Unsupported("its codebook is stored in an older way", "build the index anew");
   if (position > UINT32_MAX || dimension != header.dimension || header.sub_vectors == 0 ||
       header.dimension % header.sub_vectors != 0) {
     return DataCorruption("it has " + std::to_string(header.sub_vectors) + " sub-vectors of " +

@@ -163,7 +163,8 @@ Result<std::shared_ptr<const LanceIndex>> LanceIndex::Open(store::ObjectStore& s
     auto index = open();
     if (index) return index;
     Error error = std::move(index).error().In(Named(info));
-    if (error.kind == ErrorKind::kUnsupported) error.hint = kRebuild;
+    // A hint speaks of rewriting the table, which a file of another version would need if it were data.
+    if (error.kind == ErrorKind::kUnsupported && !error.hint.empty()) error.hint = kRebuild;
     return error;
   } catch (const std::bad_alloc&) {
     return ResourceExhausted("no memory for " + Named(info));

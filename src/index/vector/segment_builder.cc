@@ -15,6 +15,7 @@ namespace {
 
 constexpr std::size_t kBlockRows = simd::kBlockCodes;
 constexpr std::size_t kListsAtOnce = 64;
+constexpr std::size_t kMostRowsPerList = 1U << 16;
 
 float Norm2(std::span<const float> values) {
   float result = 0;
@@ -24,7 +25,7 @@ float Norm2(std::span<const float> values) {
 
 std::size_t ListsFor(std::uint64_t rows, const SegmentOptions& options) {
   const auto root = static_cast<std::size_t>(std::sqrt(static_cast<double>(rows)));
-  const std::size_t per_list = options.rows_per_list != 0 ? options.rows_per_list : std::clamp<std::size_t>(root, 64, 4096);
+  const std::size_t per_list = options.rows_per_list != 0 ? options.rows_per_list : std::clamp<std::size_t>(root, 64, kMostRowsPerList);
   return std::clamp<std::size_t>((rows + per_list - 1) / per_list, 1, kMaxLists);
 }
 

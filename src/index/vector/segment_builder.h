@@ -21,7 +21,7 @@
 namespace firn::index {
 
 struct SegmentOptions {
-  /// Rows a list should have on average; 0 = about the square root of the rows, between 64 and 4,096: so probed bytes and centroids grow alike.
+  /// Rows a list should have on average; 0 = about the square root of the rows, between 64 and 65,536: so the bytes of lists and of centroids grow alike.
   std::size_t rows_per_list = 0;
   std::size_t clustering_rounds = 8;
   std::uint64_t seed = 1;

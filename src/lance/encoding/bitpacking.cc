@@ -87,7 +87,7 @@ Status UnpackOutOfLineAs(ByteSpan packed, std::uint32_t width, std::uint64_t cou
     const std::uint64_t some = std::min(count, kPackedBlockValues);
     if (some < kPackedBlockValues && packed.size() != size) {
       if (packed.size() < some * sizeof(T)) return Short("bit-packed");
-      std::memcpy(out, packed.data(), some * sizeof(T));
+      CopyBytes(out, packed.first(some * sizeof(T)));
       return {};
     }
     if (packed.size() < size) return Short("bit-packed");

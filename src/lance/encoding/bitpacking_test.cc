@@ -26,7 +26,7 @@ std::vector<std::uint8_t> Pack(const std::vector<T>& values, unsigned width) {
     }
   }
   std::vector<std::uint8_t> bytes(words.size() * sizeof(T));
-  if (!bytes.empty()) std::memcpy(bytes.data(), words.data(), bytes.size());
+  CopyBytes(bytes.data(), {reinterpret_cast<const std::uint8_t*>(words.data()), bytes.size()});
   return bytes;
 }
 

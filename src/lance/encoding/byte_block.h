@@ -24,12 +24,8 @@ class ByteBlock {
     size_ += count;
     return at;
   }
-  void Append(ByteSpan bytes) {
-    if (!bytes.empty()) std::memcpy(Extend(bytes.size()), bytes.data(), bytes.size());
-  }
-  void AppendZeros(std::size_t count) {
-    if (count != 0) std::memset(Extend(count), 0, count);
-  }
+  void Append(ByteSpan bytes) { CopyBytes(Extend(bytes.size()), bytes); }
+  void AppendZeros(std::size_t count) { std::fill_n(Extend(count), count, std::uint8_t{0}); }
   void Reserve(std::size_t count) {
     if (count > capacity_ - size_) Grow(count);
   }

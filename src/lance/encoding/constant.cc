@@ -80,8 +80,9 @@ class ConstantReader final : public PageReader {
   static Status DecodeLevels(const std::optional<Encoding>& encoding, std::uint64_t count, ByteSpan bytes, Items& out) {
     if (bytes.empty()) return {};
     if (encoding) return DecodeBlock(*encoding, bytes, count, out);
+    if (bytes.size() % 2 != 0) return DataCorruption("the levels of a constant page are not whole 16-bit integers");
     FIRN_TRY(std::uint8_t* to, out.Extend(bytes.size() / 2));
-    std::memcpy(to, bytes.data(), bytes.size() / 2 * 2);
+    CopyBytes(to, bytes);
     return {};
   }
 

@@ -42,7 +42,7 @@ Status DecodeFlat(const Encoding& encoding, ByteSpan bytes, std::uint64_t count,
   if (out.shape != Shape::kFixed || encoding.bits != 8ULL * out.width_bytes) return Mismatch("flat", out);
   if (!Fits(count, out.width_bytes, bytes.size())) return Short("flat values");
   FIRN_TRY(std::uint8_t* to, out.Extend(count));
-  if (count != 0) std::memcpy(to, bytes.data(), count * out.width_bytes);
+  CopyBytes(to, bytes.first(count * out.width_bytes));
   return {};
 }
 

@@ -1,7 +1,6 @@
 #include "lance/encoding/fsst.h"
 
 #include <bit>
-#include <cstring>
 
 namespace firn::lance {
 namespace {
@@ -17,8 +16,8 @@ Result<FsstTable> FsstTable::Parse(ByteSpan table) {
   parsed.compressed_ = (header >> 24 & 1) != 0;
   const std::size_t count = header & 255;
   if (table.size() < 8 + 9 * count) return DataCorruption("an FSST symbol table ends early");
-  std::memcpy(parsed.symbols_.data(), table.data() + 8, 8 * count);
-  std::memcpy(parsed.lengths_.data(), table.data() + 8 + 8 * count, count);
+  CopyBytes(parsed.symbols_.data(), table.subspan(8, 8 * count));
+  CopyBytes(parsed.lengths_.data(), table.subspan(8 + 8 * count, count));
   for (const std::uint8_t length : parsed.lengths_) {
     if (length > 8) return DataCorruption("an FSST symbol is longer than 8 bytes");
   }

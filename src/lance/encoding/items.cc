@@ -153,7 +153,7 @@ Status Items::AppendNulls(std::uint64_t more) {
       return {};
     case Shape::kFixed: {
       FIRN_TRY(std::uint8_t* to, Extend(more));
-      if (more != 0) std::memset(to, 0, more * width_bytes);
+      std::fill_n(to, more * width_bytes, std::uint8_t{0});
       return {};
     }
     case Shape::kBytes: {

@@ -14,8 +14,8 @@ namespace {
 /// Reads rows of one page by its index, however small the page is.
 class IndexedPages {
  public:
-  explicit IndexedPages(const Golden& golden) : store_(store::OpenMemory("pages", SystemClock())) {
-    EXPECT_TRUE(store_->Put(key_, golden.file.bytes(), store::PutCondition::kNone, Deadline::Never()));
+  explicit IndexedPages(ByteSpan file) : store_(store::OpenMemory("pages", SystemClock())) {
+    EXPECT_TRUE(store_->Put(key_, file, store::PutCondition::kNone, Deadline::Never()));
   }
 
   Result<arrow::Array> Read(const ColumnPage& page, const LeafPath& path, std::vector<RowSelection::Range> rows,
@@ -69,7 +69,7 @@ void ForEachPage(const Golden& golden, const Body& body) {
 TEST(PageReader, FindsAnyRowsOfAnyPageByItsIndex) {
   for (const std::string& name : GoldenNames()) {
     const Golden golden = LoadGolden(name);
-    IndexedPages pages(golden);
+    IndexedPages pages(golden.file.bytes());
     std::mt19937_64 random(3);
     ForEachPage(golden, [&](const ColumnPage& page, const LeafPath& path) {
       PageIndexPtr none;
@@ -107,7 +107,7 @@ TEST(PageReader, DamagedIndexesNeverCrash) {
         bytes[random() % (bytes.size() / 64) * 64 + random() % 12] = static_cast<char>(random());
       Golden damaged = golden;
       damaged.file = Buffer::Of(std::move(bytes));
-      IndexedPages pages(damaged);
+      IndexedPages pages(damaged.file.bytes());
       ForEachPage(golden, [&](const ColumnPage& page, const LeafPath& path) {
         const std::uint64_t row = random() % page.rows;
         PageIndexPtr none;
@@ -118,6 +118,23 @@ TEST(PageReader, DamagedIndexesNeverCrash) {
         }
       });
     }
+  }
+}
+
+TEST(PageReader, AConstantPageWhoseLevelsAreHalfAnIntegerIsCorrupt) {
+  const std::string levels(3, '\0');
+  IndexedPages pages(AsBytes(levels));
+  const LeafPath path{"c", {arrow::Simple(arrow::TypeId::kInt32)}};
+  for (const std::uint64_t size : {1, 3}) {
+    ColumnPage page;
+    page.rows = 1;
+    page.layout = {{Layer{.has_nulls = true}}, ConstantLayout{}};
+    page.buffers = {{0, 0}, {0, size}};
+    PageIndexPtr none;
+    const auto got = pages.Read(page, path, {{0, 1}}, none);
+    ASSERT_FALSE(got) << size;
+    EXPECT_EQ(got.error().kind, ErrorKind::kDataCorruption);
+    EXPECT_EQ(got.error().message, "the levels of a constant page are not whole 16-bit integers");
   }
 }
 

@@ -3,7 +3,7 @@
 #include <array>
 #include <cstdio>
 
-#include "base/log.h"
+#include "base/json_string.h"
 #include "server/error_reply.h"
 #include "server/json_object.h"
 #include "server/nearest_name.h"

@@ -1,7 +1,7 @@
 // The routes of the service that Firn replaces: POST /tables, GET /tables, POST /search.
 #include <array>
 
-#include "base/log.h"
+#include "base/json_string.h"
 #include "server/json_object.h"
 #include "server/routes/handlers.h"
 #include "server/routes/search_members.h"

@@ -1,6 +1,6 @@
 #include <array>
 
-#include "base/log.h"
+#include "base/json_string.h"
 #include "server/json_object.h"
 #include "server/routes/handlers.h"
 #include "server/row_body.h"

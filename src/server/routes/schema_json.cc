@@ -4,7 +4,7 @@
 #include <set>
 
 #include "arrow/type_text.h"
-#include "base/log.h"
+#include "base/json_string.h"
 #include "server/nearest_name.h"
 
 namespace firn::server {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 
-#include "base/log.h"
+#include "base/json_string.h"
 
 namespace firn::server {
 namespace {
@@ -29,6 +29,7 @@ std::string ExplainMember(const query::Explain& explain) {
   out += ",\"way\":\"" + std::string(explain.way) + "\"";
   count("fragments", explain.fragments);
   count("lists", explain.lists);
+  count("graphs", explain.graphs);
   count("rows_estimated", explain.rows_estimated);
   count("rows_refined", explain.rows_refined);
   count("candidates", explain.candidates);

@@ -32,6 +32,11 @@ class MemoryStore final : public ObjectStore {
 
   Result<ListPage> List(const ListRequest& request, const Deadline& deadline) override;
 
+  ReadAndListResult ReadManyAndList(std::span<const ReadRequest> requests, const ListRequest& list,
+                                    const Deadline& deadline) override {
+    return {ReadMany(requests, deadline), List(list, deadline)};
+  }
+
   Status Delete(std::string_view key, const Deadline& deadline) override {
     FIRN_CHECK(CheckKey(key));
     FIRN_CHECK(deadline.Check("Deleting an object"));

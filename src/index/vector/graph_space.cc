@@ -1,0 +1,158 @@
+#include "index/vector/graph_space.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "index/vector/principal_axes.h"
+#include "simd/neighbours.h"
+
+namespace firn::index {
+namespace {
+
+constexpr std::size_t kSampleRows = 8192;
+constexpr std::size_t kSampleRun = 32;  // rows that are read at once
+
+/// Evenly spaced runs of rows.
+Result<std::vector<float>> ReadSample(std::size_t rows, std::size_t dim, const RowReader& read,
+                                      const Deadline& deadline) {
+  const std::size_t runs = std::max<std::size_t>(1, std::min(rows, kSampleRows) / kSampleRun);
+  std::vector<float> sample;
+  for (std::size_t i = 0; i < runs; i++) {
+    FIRN_CHECK(deadline.Check("sampling rows"));
+    const std::size_t first = rows / runs * i;
+    const std::size_t count = rows <= kSampleRows ? (i + 1 == runs ? rows : rows / runs * (i + 1)) - first : kSampleRun;
+    sample.resize(sample.size() + count * dim);
+    FIRN_CHECK(read(first, count, sample.data() + sample.size() - count * dim));
+  }
+  return sample;
+}
+
+std::vector<float> TakeMean(std::vector<float>& sample, std::size_t dim) {
+  const std::size_t rows = sample.size() / dim;
+  std::vector<double> sums(dim);
+  for (std::size_t i = 0; i < rows; i++) {
+    for (std::size_t j = 0; j < dim; j++) sums[j] += sample[i * dim + j];
+  }
+  std::vector<float> mean(dim);
+  for (std::size_t j = 0; j < dim; j++) mean[j] = static_cast<float>(sums[j] / static_cast<double>(rows));
+  for (std::size_t i = 0; i < rows; i++) {
+    for (std::size_t j = 0; j < dim; j++) sample[i * dim + j] -= mean[j];
+  }
+  return mean;
+}
+
+double EnergyOf(const float* values, std::size_t count) {
+  double energy = 0;
+  for (std::size_t i = 0; i < count; i++) energy += static_cast<double>(values[i]) * values[i];
+  return energy;
+}
+
+}  // namespace
+
+Result<Space> Space::Learn(std::size_t rows, std::size_t dim, simd::Metric metric, std::size_t axes, std::uint64_t seed,
+                           const RowReader& read, TaskPool& pool, const Deadline& deadline) {
+  Space space;
+  space.dim_ = dim;
+  space.padded_dim_ = (dim + 63) / 64 * 64;
+  space.axes_ = std::min(axes, space.padded_dim_);
+  space.cosine_ = metric == simd::Metric::kCosine;
+  FIRN_TRY(std::vector<float> sample, ReadSample(rows, dim, read, deadline));
+  const std::size_t sampled = sample.size() / dim;
+  space.mean_ = TakeMean(sample, dim);
+  const double energy = EnergyOf(sample.data(), sample.size()) / static_cast<double>(sampled);
+  space.scale_ = energy > 1e-30 ? static_cast<float>(1 / std::sqrt(energy)) : 1.0F;
+  space.unit_ = (space.cosine_ ? 0.5F : 1.0F) / (space.scale_ * space.scale_);
+
+  // All axes when there are no more than are coded; the turn among each other is random either way.
+  const std::size_t kept = std::min(space.axes_, dim);
+  const std::vector<float> turn = RandomAxes(kept, space.axes_, seed);
+  std::vector<float> matrix;
+  if (kept == dim) {
+    matrix = Transposed(turn.data(), kept, space.axes_);
+  } else {
+    FIRN_TRY(const std::vector<float> axes_found, PrincipalAxes(sample, sampled, dim, kept, seed + 1, pool, deadline));
+    const std::vector<float> by_axis = Transposed(axes_found.data(), kept, dim);
+    const std::vector<float> turn_by_axis = Transposed(turn.data(), kept, space.axes_);
+    matrix.resize(space.axes_ * dim);
+    simd::DotMatrix(turn_by_axis.data(), space.axes_, by_axis.data(), dim, kept, matrix.data());
+  }
+  std::vector<float> padded(space.axes_ * space.padded_dim_);
+  for (std::size_t i = 0; i < space.axes_; i++) std::copy_n(&matrix[i * dim], dim, &padded[i * space.padded_dim_]);
+  space.matrix_.resize(padded.size());
+  space.matrix_step_ = simd::QuantiseToInt8(padded, space.matrix_.data());
+  space.wide_matrix_.resize(space.axes_ * dim);
+  for (std::size_t i = 0; i < space.axes_; i++) {
+    for (std::size_t j = 0; j < dim; j++) {
+      space.wide_matrix_[i * dim + j] =
+          space.matrix_step_ * space.scale_ * static_cast<float>(space.matrix_[i * space.padded_dim_ + j]);
+    }
+  }
+  return space;
+}
+
+std::size_t Space::SizeBytes() const {
+  return sizeof(*this) + matrix_.capacity() + (mean_.capacity() + wide_matrix_.capacity()) * sizeof(float);
+}
+
+void Space::Encode(const float* rows, std::size_t count, std::int8_t* bytes, std::size_t stride,
+                   RowTerms* terms) const {
+  std::vector<float> centred(count * dim_);
+  std::vector<float> values(count * axes_);
+  for (std::size_t i = 0; i < count; i++) {
+    for (std::size_t j = 0; j < dim_; j++) centred[i * dim_ + j] = rows[i * dim_ + j] - mean_[j];
+  }
+  simd::DotMatrix(centred.data(), count, wide_matrix_.data(), axes_, dim_, values.data());
+  for (std::size_t i = 0; i < count; i++) {
+    const std::span<const float> row(&values[i * axes_], axes_);
+    std::int8_t* out = bytes + i * stride;
+    const float step = simd::QuantiseToInt8(row, out);
+    std::int32_t square = 0;
+    simd::DotSignedBytes(out, 1, axes_, out, &square);
+    double dropped = EnergyOf(&centred[i * dim_], dim_) * scale_ * scale_ - EnergyOf(row.data(), axes_);
+    // A zero row is as far from all by cosine as one at right angles.
+    if (cosine_ && EnergyOf(rows + i * dim_, dim_) == 0) dropped += static_cast<double>(scale_) * scale_;
+    terms[i] = {static_cast<float>(static_cast<double>(step) * step * square + dropped), step};
+  }
+}
+
+void Space::Prepare(std::span<const float> query, SpaceQuery& out) const {
+  out.centred.assign(padded_dim_, 0);
+  float length_scale = 1;
+  if (cosine_) {
+    const double energy = EnergyOf(query.data(), query.size());
+    length_scale = energy > 0 ? static_cast<float>(1 / std::sqrt(energy)) : 0;
+  }
+  for (std::size_t i = 0; i < dim_; i++) out.centred[i] = query[i] * length_scale - mean_[i];
+  out.centred_bytes.resize(padded_dim_);
+  const float step = simd::QuantiseToInt8(out.centred, out.centred_bytes.data()) * matrix_step_ * scale_;
+  out.products.resize(axes_);
+  simd::DotSignedBytes(matrix_.data(), axes_, padded_dim_, out.centred_bytes.data(), out.products.data());
+  out.values.resize(axes_);
+  for (std::size_t i = 0; i < axes_; i++) out.values[i] = step * static_cast<float>(out.products[i]);
+  out.bytes.resize(axes_);
+  out.step = simd::QuantiseToInt8(out.values, out.bytes.data());
+  float energy = 0;
+  simd::DotMatrix(out.centred.data(), 1, out.centred.data(), 1, padded_dim_, &energy);
+  out.norm2 = energy * scale_ * scale_;
+  Finish(out);
+}
+
+void Space::Prepare(const std::int8_t* bytes, const RowTerms& terms, SpaceQuery& out) const {
+  out.values.resize(axes_);
+  for (std::size_t i = 0; i < axes_; i++) out.values[i] = terms.step * static_cast<float>(bytes[i]);
+  out.bytes.assign(bytes, bytes + axes_);
+  out.step = terms.step;
+  out.norm2 = terms.norm2;
+  Finish(out);
+}
+
+void Space::Finish(SpaceQuery& out) const {
+  out.table.resize(axes_ * 4);
+  const simd::TableScale scale = simd::BuildTable(out.values, out.table.data());
+  float sum = 0;
+  for (const float value : out.values) sum += value;
+  out.sign_step = 2 * scale.step;
+  out.sign_bias = 2 * scale.bias - sum;
+}
+
+}  // namespace firn::index

@@ -1,0 +1,82 @@
+#pragma once
+// The space that a graph lives in: rows less their mean, turned to their principal axes, the leading ones kept and
+// turned at random among each other (so that RaBitQ's estimate is unbiased), in units in which the mean row has the
+// energy 1. What the dropped axes hold counts as energy that is at right angles to everything.
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "base/task_pool.h"
+#include "simd/distance.h"
+#include "simd/quantised.h"
+
+namespace firn::index {
+
+/// Rows [first, first + count) as floats, one after the other (cosine: of length one, or zero). Called from one thread
+/// at a time.
+using RowReader = std::function<Status(std::size_t first, std::size_t count, float* out)>;
+
+/// With a row's signed bytes: its value on axis i is bytes[i] * step.
+struct RowTerms {
+  float norm2 = 0;  // the energy of the row: that of its bytes, and that of the dropped axes
+  float step = 0;
+};
+
+/// A query, ready to be compared. Buffers are kept from query to query.
+struct SpaceQuery {
+  std::vector<float> centred;
+  std::vector<std::int8_t> centred_bytes;
+  std::vector<std::int32_t> products;
+  std::vector<float> values;       // one an axis
+  std::vector<std::int8_t> bytes;  // values[i] = bytes[i] * step, nearly
+  float step = 0;
+  float norm2 = 0;
+  std::vector<std::uint8_t> table;  // of `values`, for codes
+  // The inner product of `values` with a code's signs (+1 where a bit is set, else -1) is sum * sign_step + sign_bias.
+  float sign_step = 0;
+  float sign_bias = 0;
+};
+
+class Space {
+ public:
+  /// Learns the axes from a sample of the rows. `axes` is a multiple of 64.
+  static Result<Space> Learn(std::size_t rows, std::size_t dim, simd::Metric metric, std::size_t axes,
+                             std::uint64_t seed, const RowReader& read, TaskPool& pool, const Deadline& deadline);
+
+  std::size_t axes() const { return axes_; }
+  std::size_t groups() const { return axes_ / 4; }
+  std::size_t SizeBytes() const;
+
+  /// `count` rows to bytes: row i at bytes + i * stride.
+  void Encode(const float* rows, std::size_t count, std::int8_t* bytes, std::size_t stride, RowTerms* terms) const;
+
+  void Prepare(std::span<const float> query, SpaceQuery& out) const;
+  /// A stored row as a query.
+  void Prepare(const std::int8_t* bytes, const RowTerms& terms, SpaceQuery& out) const;
+
+  /// From units of this space to the metric's distance.
+  float Unscaled(float distance) const { return distance * unit_; }
+
+ private:
+  void Finish(SpaceQuery& out) const;
+
+  std::size_t dim_ = 0;
+  std::size_t padded_dim_ = 0;  // a multiple of 64
+  std::size_t axes_ = 0;
+  bool cosine_ = false;
+  float scale_ = 1;  // of lengths
+  float unit_ = 1;
+  std::vector<float> mean_;
+  std::vector<std::int8_t> matrix_;  // an axis after the other, padded_dim_ each
+  float matrix_step_ = 0;
+  std::vector<float> wide_matrix_;  // the same, as floats; only while building
+ public:
+  void ForgetBuildState() { wide_matrix_ = {}; }
+};
+
+}  // namespace firn::index
