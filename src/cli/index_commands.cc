@@ -5,6 +5,7 @@
 
 #include "arrow/file_source.h"
 #include "arrow/json_writer.h"
+#include "base/json_string.h"
 #include "cli/index_text.h"
 #include "cli/session.h"
 #include "cli/terminal.h"
