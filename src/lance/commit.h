@@ -42,6 +42,11 @@ struct CommitContext {
 /// The newest version's manifest. One LIST and one read when versions have their default names. NotFound when there is
 /// no table.
 Result<Manifest> ReadLatestManifest(store::ObjectStore& store, std::string_view root, const Deadline& deadline);
+/// The same in two steps, for a caller that has reads for the listing's round: list this with
+/// ObjectStore::ReadManyAndList, and give the page to the second. That is one read, unless versions have plain names.
+store::ListRequest LatestVersionListing(std::string_view root);
+Result<Manifest> ReadLatestManifest(store::ObjectStore& store, std::string_view root, store::ListPage listed,
+                                    const Deadline& deadline);
 /// NotFound names the versions that exist.
 Result<Manifest> ReadManifest(store::ObjectStore& store, std::string_view root, std::uint64_t version,
                               const Deadline& deadline);

@@ -315,6 +315,38 @@ TEST_F(CommitTest, PlainNamesAreReadAndKept) {
   EXPECT_EQ(Must(ReadManifest(*store_, "old.lance", 12, Deadline::Never())).naming, ManifestNaming::kPlain);
 }
 
+TEST_F(CommitTest, TheNewestVersionIsReadFromAListingThatTheCallerMade) {
+  Must(Append(Must(Append(Create(), "a.lance")), "b.lance"));
+  store::StoreCounter counter;
+  store::CountingStore counting(store::Borrow(*inner_), counter);
+  const std::vector<store::ReadRequest> hint = {store::ReadRequest::Whole(kRoot + "/_firn/head")};
+  store::ReadAndListResult both = counting.ReadManyAndList(hint, LatestVersionListing(kRoot), Deadline::Never());
+  EXPECT_EQ(both.reads.at(0).error().kind, ErrorKind::kNotFound);
+  const store::ListPage listed = Must(std::move(both.list));
+  EXPECT_EQ(Must(ReadLatestManifest(counting, kRoot, listed, Deadline::Never())).version, 3U);
+  EXPECT_EQ(counter.Counts().rounds(), 2U);
+
+  // Meanwhile the table moved on, and was cleaned up.
+  Must(Append(Latest(), "c.lance"));
+  ASSERT_TRUE(inner_->Delete(VersionKey(kRoot, {3}), Deadline::Never()));
+  EXPECT_EQ(Must(ReadLatestManifest(counting, kRoot, listed, Deadline::Never())).version, 4U);
+  EXPECT_EQ(ReadLatestManifest(counting, "none.lance", {}, Deadline::Never()).error().kind, ErrorKind::kNotFound);
+}
+
+TEST_F(CommitTest, PlainNamesNeedAWholeListing) {
+  const Manifest created = Create();
+  for (std::uint64_t version = 1; version <= 30; version++) {
+    ParsedManifest parsed = Must(ParseManifestObject(created.object.bytes(), "created"));
+    parsed.message.set_version(version);
+    ASSERT_TRUE(inner_->Put("old.lance/_versions/" + std::to_string(version) + ".manifest",
+                            AsBytes(AssembleManifestObject(parsed.message, std::nullopt, "")),
+                            store::PutCondition::kNone, Deadline::Never()));
+  }
+  const store::ListPage first = Must(inner_->List(LatestVersionListing("old.lance"), Deadline::Never()));
+  ASSERT_FALSE(first.next_start_after.empty());  // and names sort as text: "30" is not on it
+  EXPECT_EQ(Must(ReadLatestManifest(*inner_, "old.lance", first, Deadline::Never())).version, 30U);
+}
+
 TEST_F(CommitTest, AVersionThatIsAnothersInvertedNumberIsNotFound) {
   Create();
   EXPECT_EQ(ReadManifest(*store_, "docs.lance", ~1ULL, Deadline::Never()).error().kind, ErrorKind::kNotFound);

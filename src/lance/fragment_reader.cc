@@ -70,21 +70,22 @@ class FragmentsReader {
     FIRN_CHECK(ReadFooters());
     FIRN_CHECK(ReadColumns());
     FIRN_CHECK(OpenPages());
-    FIRN_CHECK(FetchPages());
+    ReadRound indexes(context_.store, ends_);
+    FIRN_CHECK(FetchIndexes(indexes));
+    FIRN_CHECK(FetchValues());
     FIRN_CHECK(DecodePages());
     return Assemble();
   }
 
-  Status Learn(ReadRound& round) {
-    learning_ = true;
+  /// Goes as far as it can without values. `wishes` (may be null) are the caller's, and are read with the indexes.
+  Status RunMetadata(ReadRound* wishes) {
     FIRN_CHECK(FindLeaves());
     FIRN_CHECK(ReadFooters());
     FIRN_CHECK(ReadColumns());
-    FIRN_CHECK(OpenPages());
-    FIRN_CHECK(FetchIndexes(round));
-    ReadRound values(context_.store, ends_);  // a page parses its index before it asks for values; these nobody wants
-    FIRN_CHECK(RequestValues(values));
-    for (PageTask* task : page_tasks_) KeepIndex(*task);
+    FIRN_CHECK(OpenAllPages());
+    ReadRound own(context_.store, ends_);
+    FIRN_CHECK(FetchIndexes(wishes != nullptr ? *wishes : own));
+    for (const PageTask* task : page_tasks_) FIRN_CHECK(RememberIndex(*task));
     return {};
   }
 
@@ -254,31 +255,36 @@ class FragmentsReader {
               {std::max(range->begin, page.first_row) - page.first_row, std::min(range->end, end) - page.first_row});
         }
         while (next != rows.end() && next->end <= end) ++next;
-        if (inside.empty()) continue;
-        if (learning_) inside = {{0, 1}};
-        auto task = std::make_unique<PageTask>();
-        task->file = &leaf.file;
-        task->leaf = &leaf.leaf;
-        task->page = i;
-        PageIndexPtr index = cache_.Index(leaf.file, leaf.leaf.column_index, i);
-        task->had_index = index != nullptr;
-        Result<std::unique_ptr<PageReader>> reader =
-            OpenPage({page, leaf.leaf.path, std::move(inside), std::move(index), learning_ ? 0 : kReadWholeBytes});
-        if (!reader) return std::move(reader).error().In(Place(leaf) + ", page " + std::to_string(i));
-        task->reader = *std::move(reader);
-        page_tasks_.push_back(task.get());
-        leaf.pages.push_back(std::move(task));
+        if (!inside.empty()) FIRN_CHECK(OpenPageOf(leaf, i, std::move(inside)));
       }
       return {};
     });
   }
 
-  Status FetchPages() {
-    ReadRound index_round(context_.store, ends_);
-    FIRN_CHECK(FetchIndexes(index_round));
-    ReadRound value_round(context_.store, ends_);
-    FIRN_CHECK(RequestValues(value_round));
-    return value_round.Run(deadline_);
+  /// Without rows: for their indexes.
+  Status OpenAllPages() {
+    return ForEachLeaf([&](FragmentTask&, LeafTask& leaf) -> Status {
+      for (std::size_t i = 0; i < leaf.column->pages.size(); i++) {
+        if (leaf.column->pages[i].rows != 0) FIRN_CHECK(OpenPageOf(leaf, i, {}));
+      }
+      return {};
+    });
+  }
+
+  Status OpenPageOf(LeafTask& leaf, std::size_t i, std::vector<RowSelection::Range> rows) {
+    auto task = std::make_unique<PageTask>();
+    task->file = &leaf.file;
+    task->leaf = &leaf.leaf;
+    task->page = i;
+    PageIndexPtr index = cache_.Index(leaf.file, leaf.leaf.column_index, i);
+    task->had_index = index != nullptr;
+    Result<std::unique_ptr<PageReader>> reader =
+        OpenPage({leaf.column->pages[i], leaf.leaf.path, std::move(rows), std::move(index), kReadWholeBytes});
+    if (!reader) return std::move(reader).error().In(Place(leaf) + ", page " + std::to_string(i));
+    task->reader = *std::move(reader);
+    page_tasks_.push_back(task.get());
+    leaf.pages.push_back(std::move(task));
+    return {};
   }
 
   Status FetchIndexes(ReadRound& round) {
@@ -289,19 +295,14 @@ class FragmentsReader {
     return round.Run(deadline_);
   }
 
-  Status RequestValues(ReadRound& round) {
+  Status FetchValues() {
+    ReadRound value_round(context_.store, ends_);
     for (PageTask* task : page_tasks_) {
-      PageFetch fetch(round, *task->file);
+      PageFetch fetch(value_round, *task->file);
       if (Status status = task->reader->RequestValues(fetch); !status)
         return std::move(status).error().In(Place(*task));
     }
-    return {};
-  }
-
-  void KeepIndex(const PageTask& task) {
-    if (task.had_index) return;
-    if (PageIndexPtr index = task.reader->LearntIndex())
-      cache_.PutIndex(*task.file, task.leaf->column_index, task.page, std::move(index));
+    return value_round.Run(deadline_);
   }
 
   static std::string Place(const PageTask& task) {
@@ -323,12 +324,20 @@ class FragmentsReader {
       } catch (const std::length_error&) {
         return ResourceExhausted(Place(task) + ": no memory for its values", "read fewer rows at once");
       }
-      KeepIndex(task);
+      FIRN_CHECK(RememberIndex(task));
       task.reader.reset();
       return {};
     };
     if (context_.pool != nullptr) return context_.pool->ParallelFor(page_tasks_.size(), decode);
     for (std::size_t i = 0; i < page_tasks_.size(); i++) FIRN_CHECK(decode(i));
+    return {};
+  }
+
+  Status RememberIndex(const PageTask& task) {
+    if (task.had_index) return {};
+    Result<PageIndexPtr> index = task.reader->LearntIndex();
+    if (!index) return std::move(index).error().In(Place(task));
+    if (*index) cache_.PutIndex(*task.file, task.leaf->column_index, task.page, *std::move(index));
     return {};
   }
 
@@ -401,8 +410,18 @@ class FragmentsReader {
   std::map<std::string, FooterPtr> footers_;
   KnownEnds ends_;
   std::vector<PageTask*> page_tasks_;
-  bool learning_ = false;  // one row of each page is enough
 };
+
+template <class Read>
+auto WithinMemory(const ReadContext& context, const Read& read) -> decltype(read()) {
+  try {
+    return read();
+  } catch (const std::bad_alloc&) {
+    return ResourceExhausted("no memory for the rows of " + context.root, "read fewer rows at once");
+  } catch (const std::length_error&) {
+    return ResourceExhausted("no memory for the rows of " + context.root, "read fewer rows at once");
+  }
+}
 
 }  // namespace
 
@@ -432,26 +451,23 @@ Result<std::vector<std::vector<arrow::RecordBatch>>> ReadFragments(const ReadCon
                                                                    std::span<const FragmentRead> reads,
                                                                    std::span<const std::string> columns,
                                                                    const Deadline& deadline) {
-  try {
-    return FragmentsReader(context, reads, columns, deadline).Run();
-  } catch (const std::bad_alloc&) {
-    return ResourceExhausted("no memory for the rows of " + context.root, "read fewer rows at once");
-  } catch (const std::length_error&) {
-    return ResourceExhausted("no memory for the rows of " + context.root, "read fewer rows at once");
+  return WithinMemory(context, [&] { return FragmentsReader(context, reads, columns, deadline).Run(); });
+}
+
+Status ReadMetadata(const ReadContext& context, std::span<const Fragment* const> fragments,
+                    std::span<const std::string> columns, const Deadline& deadline) {
+  std::vector<FragmentRead> reads;
+  for (const Fragment* fragment : fragments) {
+    if (fragment->physical_rows != 0) reads.push_back({fragment, RowSelection::Rows(0, fragment->physical_rows)});
   }
+  return WithinMemory(context, [&] { return FragmentsReader(context, reads, columns, deadline).RunMetadata(nullptr); });
 }
 
 Status LearnPages(const ReadContext& context, const Fragment& fragment, std::span<const std::string> columns,
                   ReadRound& round, const Deadline& deadline) {
   if (fragment.physical_rows == 0) return round.Run(deadline);
-  try {
-    const FragmentRead all{&fragment, RowSelection::Rows(0, fragment.physical_rows)};
-    return FragmentsReader(context, {&all, 1}, columns, deadline).Learn(round);
-  } catch (const std::bad_alloc&) {
-    return ResourceExhausted("no memory for the page indexes of " + context.root);
-  } catch (const std::length_error&) {
-    return ResourceExhausted("no memory for the page indexes of " + context.root);
-  }
+  const FragmentRead all{&fragment, RowSelection::Rows(0, fragment.physical_rows)};
+  return WithinMemory(context, [&] { return FragmentsReader(context, {&all, 1}, columns, deadline).RunMetadata(&round); });
 }
 
 }  // namespace firn::lance

@@ -71,9 +71,14 @@ Result<std::vector<std::vector<arrow::RecordBatch>>> ReadFragments(const ReadCon
                                                                    std::span<const std::string> columns,
                                                                    const Deadline& deadline);
 
-/// Learns where rows lie in the pages of these columns (chunk tables, repetition indexes), so that later reads of some
-/// rows need no round for it: adds what is missing to `round`, which may hold wishes of the caller, runs that, and puts
-/// what it learnt into the cache. Errors as ReadFragments.
+/// Reads ahead, into `context.cache`, all that later ReadFragments of any rows of these columns need besides values:
+/// footers, column metadata, and the indexes of pages that are too large to be read whole. After it, such a read costs
+/// one round (unless the cache has dropped something, or a page's index alone is larger than 1 MiB). Two rounds in all;
+/// what the cache has is not read again. Through a store::RecordingStore and an empty cache it collects what lets a
+/// store::PrimedStore answer everything but that one round.
+Status ReadMetadata(const ReadContext& context, std::span<const Fragment* const> fragments,
+                    std::span<const std::string> columns, const Deadline& deadline);
+/// The same for one fragment; what is missing of page indexes is added to `round`, which may hold wishes of the caller and is run.
 Status LearnPages(const ReadContext& context, const Fragment& fragment, std::span<const std::string> columns,
                   ReadRound& round, const Deadline& deadline);
 

@@ -61,6 +61,24 @@ TEST_P(EveryGoldenFile, GivesAnyRowsAsTheFullReadDoes) {
   }
 }
 
+TEST_P(EveryGoldenFile, CostsOneRoundOnceItsMetadataIsRead) {
+  const Golden golden = LoadGolden(GetParam());
+  for (const std::string& column : golden.Columns()) {
+    GoldenTable table(golden);
+    table.fragment.files[0].size_bytes = 0;  // not known: the file is not read whole as a small one
+    const Status ahead = table.ReadMetadata({column});
+    ASSERT_TRUE(ahead) << column << ": " << ahead.error().ToString();
+    EXPECT_LE(table.Counts().rounds(), 2U) << column;
+    for (const std::uint32_t row : {0U, static_cast<std::uint32_t>(golden.fragment().physical_rows) - 1}) {
+      const store::StoreCounts before = table.Counts();
+      const Result<arrow::RecordBatch> got = table.ReadWhole(RowSelection::Offsets({&row, 1}), {column});
+      ASSERT_TRUE(got) << column << ": " << got.error().ToString();
+      EXPECT_LE((table.Counts() - before).rounds(), 1U) << column;
+      EXPECT_TRUE(arrow::Equal(got->columns[0], golden.expected.Column(column)->Slice(row, 1))) << column;
+    }
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(FragmentReader, EveryGoldenFile, testing::ValuesIn(GoldenNames()), TestName);
 
 // ---- rounds ---------------------------------------------------------------------------------------------------------

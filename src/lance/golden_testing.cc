@@ -86,6 +86,12 @@ Result<std::vector<arrow::RecordBatch>> GoldenTable::Read(const RowSelection& ro
   return std::move(batches.at(0));
 }
 
+Status GoldenTable::ReadMetadata(const std::vector<std::string>& columns) {
+  const ReadContext context{*store_, "t.lance", schema, *cache};
+  const Fragment* const only = &fragment;
+  return lance::ReadMetadata(context, {&only, 1}, columns, Deadline::Never());
+}
+
 Result<arrow::RecordBatch> GoldenTable::ReadWhole(const RowSelection& rows, const std::vector<std::string>& columns) {
   FIRN_TRY(const auto batches, Read(rows, columns));
   if (batches.empty()) return arrow::RecordBatch{};

@@ -40,6 +40,7 @@ class GoldenTable {
   Result<std::vector<arrow::RecordBatch>> Read(const RowSelection& rows, const std::vector<std::string>& columns);
   /// All batches of the read in one.
   Result<arrow::RecordBatch> ReadWhole(const RowSelection& rows, const std::vector<std::string>& columns);
+  Status ReadMetadata(const std::vector<std::string>& columns);
   store::StoreCounts Counts() const { return counter_.Counts(); }
 
   Fragment fragment;  // may be changed before a read

@@ -71,18 +71,24 @@ std::optional<VersionName> ParseVersionName(std::string_view file_name) {
   return VersionName{number, ManifestNaming::kPlain};
 }
 
-Result<std::optional<VersionName>> FindLatest(store::ObjectStore& store, std::string_view root,
-                                              const Deadline& deadline) {
-  const std::string folder = Folder(root);
-  FIRN_TRY(const store::ListPage page, store.List({.prefix = folder, .limit = kFirstLook}, deadline));
-  std::vector<VersionName> names = NamesIn(page, folder.size());
+store::ListRequest LatestVersionListing(std::string_view root) { return {.prefix = Folder(root), .limit = kFirstLook}; }
+
+Result<std::optional<VersionName>> LatestOf(store::ObjectStore& store, std::string_view root,
+                                            const store::ListPage& listed, const Deadline& deadline) {
+  std::vector<VersionName> names = NamesIn(listed, Folder(root).size());
   const bool newest_first = !names.empty() && names[0].naming == ManifestNaming::kInverted;
   if (newest_first) return std::optional(names[0]);
-  if (!page.next_start_after.empty()) {
+  if (!listed.next_start_after.empty()) {
     FIRN_TRY(names, AllNames(store, root, deadline));
   }
   if (names.empty()) return std::optional<VersionName>();
   return std::optional(*std::ranges::max_element(names, {}, &VersionName::version));
+}
+
+Result<std::optional<VersionName>> FindLatest(store::ObjectStore& store, std::string_view root,
+                                              const Deadline& deadline) {
+  FIRN_TRY(const store::ListPage listed, store.List(LatestVersionListing(root), deadline));
+  return LatestOf(store, root, listed, deadline);
 }
 
 Result<Manifest> DecodeVersion(Buffer object, const VersionName& name, std::string_view key) {
@@ -95,8 +101,14 @@ Result<Manifest> DecodeVersion(Buffer object, const VersionName& name, std::stri
 }
 
 Result<Manifest> ReadLatestManifest(store::ObjectStore& store, std::string_view root, const Deadline& deadline) {
+  FIRN_TRY(store::ListPage listed, store.List(LatestVersionListing(root), deadline));
+  return ReadLatestManifest(store, root, std::move(listed), deadline);
+}
+
+Result<Manifest> ReadLatestManifest(store::ObjectStore& store, std::string_view root, store::ListPage listed,
+                                    const Deadline& deadline) {
   for (int attempt = 0;; attempt++) {
-    FIRN_TRY(const std::optional<VersionName> latest, FindLatest(store, root, deadline));
+    FIRN_TRY(const std::optional<VersionName> latest, LatestOf(store, root, listed, deadline));
     if (!latest) return NoTable(store, root);
     const std::string key = VersionKey(root, *latest);
     auto read = store::Read(store, store::ReadRequest::Whole(key), deadline);
@@ -104,6 +116,7 @@ Result<Manifest> ReadLatestManifest(store::ObjectStore& store, std::string_view 
     // Gone between the two requests: the table moved on and was cleaned up, or was dropped.
     const bool moved_on = read.error().kind == ErrorKind::kNotFound && attempt + 1 < kReadAttempts;
     if (!moved_on) return std::move(read.error());
+    FIRN_TRY(listed, store.List(LatestVersionListing(root), deadline));
   }
 }
 

@@ -23,7 +23,11 @@ std::string VersionKey(std::string_view root, const VersionName& name);
 /// Of the name below _versions/. Empty for what is not a version: hints, detached versions, files under way.
 std::optional<VersionName> ParseVersionName(std::string_view file_name);
 
-/// The newest version's name; empty when there is none. One LIST, unless names are plain.
+/// The newest version of a table whose first page of LatestVersionListing (commit.h) is `listed`; empty when there is
+/// none. No request, unless names are plain and there are more of them: only a whole listing shows the newest then.
+Result<std::optional<VersionName>> LatestOf(store::ObjectStore& store, std::string_view root,
+                                            const store::ListPage& listed, const Deadline& deadline);
+/// LatestOf with its LIST.
 Result<std::optional<VersionName>> FindLatest(store::ObjectStore& store, std::string_view root,
                                               const Deadline& deadline);
 

@@ -17,6 +17,7 @@ namespace firn::lance {
 namespace {
 
 constexpr std::uint64_t kRememberedIndexBytes = 64ULL << 10;
+constexpr std::uint64_t kReadAheadIndexBytes = 1ULL << 20;  // when nothing but the index is wanted
 
 struct FullZipIndex final : PageIndex {
   Buffer row_starts;
@@ -63,7 +64,8 @@ class FullZipReader final : public PageReader {
   void RequestIndex(PageFetch& fetch) override {
     if (!needs_index_ || known_ || FetchWhole()) return;
     const ByteRange& index = read_.page.buffers[1];
-    if (index.length <= kRememberedIndexBytes) {
+    const bool only_the_index = read_.rows.empty();
+    if (index.length <= (only_the_index ? kReadAheadIndexBytes : kRememberedIndexBytes)) {
       fetch.Add(index, &row_starts_);
       return;
     }
@@ -118,7 +120,10 @@ class FullZipReader final : public PageReader {
     return std::vector<arrow::Array>{std::move(array)};
   }
 
-  PageIndexPtr LearntIndex() const override { return known_; }
+  Result<PageIndexPtr> LearntIndex() override {
+    Learn();
+    return PageIndexPtr(known_);
+  }
 
  private:
   bool FetchWhole() const {

@@ -182,7 +182,10 @@ class MiniBlockReader final : public PageReader {
     return std::vector<arrow::Array>{whole_ ? array : GatherRows(array, positions)};
   }
 
-  PageIndexPtr LearntIndex() const override { return rows_known_ ? known_ : nullptr; }
+  Result<PageIndexPtr> LearntIndex() override {
+    if (!table_bytes_.empty()) FIRN_CHECK(LearnIndex());
+    return PageIndexPtr(rows_known_ ? known_ : nullptr);
+  }
 
  private:
   const ByteRange& Chunks() const { return read_.page.buffers[1]; }

@@ -32,8 +32,8 @@ class PageReader {
   /// The chosen rows in order, nested as the path says. Usually one array; a run of vectors that was read in parts
   /// stays in parts, so that nothing is copied.
   virtual Result<std::vector<arrow::Array>> Decode() = 0;
-  /// After Decode: what to remember, or null.
-  virtual PageIndexPtr LearntIndex() const { return nullptr; }
+  /// What to remember, or null: after the round that RequestIndex took part in, or after Decode.
+  virtual Result<PageIndexPtr> LearntIndex() { return PageIndexPtr(); }
 };
 
 /// A page is read whole rather than looked up when it is at most this large: bytes are cheaper than a round.
@@ -43,7 +43,7 @@ inline constexpr std::uint64_t kReadWholeBytes = 256ULL << 10;
 struct PageRead {
   const ColumnPage& page;
   const LeafPath& path;
-  std::vector<RowSelection::Range> rows;  // of the page; ascending, not empty, inside it
+  std::vector<RowSelection::Range> rows;  // of the page; ascending, inside it; none = only the page's index is wanted
   PageIndexPtr index;                     // learnt before, or null
   std::uint64_t read_whole_bytes = kReadWholeBytes;
 

@@ -34,8 +34,20 @@ class IndexedPages {
       FIRN_CHECK(round.Run(Deadline::Never()));
     }
     FIRN_TRY(const std::vector<arrow::Array> arrays, reader->Decode());
-    if (PageIndexPtr learnt = reader->LearntIndex()) index = std::move(learnt);
+    FIRN_TRY(PageIndexPtr learnt, reader->LearntIndex());
+    if (learnt) index = std::move(learnt);
     return arrow::Concat(arrays);
+  }
+
+  /// Without reading values.
+  Result<PageIndexPtr> LearnIndex(const ColumnPage& page, const LeafPath& path) {
+    FIRN_TRY(const std::unique_ptr<PageReader> reader, OpenPage({page, path, {}, nullptr, 0}));
+    const KnownEnds nothing;
+    ReadRound round(*store_, nothing);
+    PageFetch fetch(round, key_);
+    reader->RequestIndex(fetch);
+    FIRN_CHECK(round.Run(Deadline::Never()));
+    return reader->LearntIndex();
   }
 
  private:
@@ -75,6 +87,8 @@ TEST(PageReader, FindsAnyRowsOfAnyPageByItsIndex) {
       PageIndexPtr none;
       const auto whole = pages.Read(page, path, {{0, page.rows}}, none);
       ASSERT_TRUE(whole) << name << " " << path.name << ": " << whole.error().ToString();
+      const auto read_ahead = pages.LearnIndex(page, path);
+      ASSERT_TRUE(read_ahead) << name << " " << path.name << ": " << read_ahead.error().ToString();
       PageIndexPtr learnt;
       for (int round = 0; round < 12; round++) {
         std::vector<RowSelection::Range> rows;
@@ -88,7 +102,8 @@ TEST(PageReader, FindsAnyRowsOfAnyPageByItsIndex) {
           row += 1 + random() % (page.rows / 2 + 1);
         }
         PageIndexPtr forgotten;
-        const auto got = pages.Read(page, path, rows, round % 2 == 0 ? learnt : forgotten);
+        PageIndexPtr ahead = *read_ahead;
+        const auto got = pages.Read(page, path, rows, round % 3 == 0 ? learnt : round % 3 == 1 ? ahead : forgotten);
         ASSERT_TRUE(got) << name << " " << path.name << ": " << got.error().ToString();
         ASSERT_TRUE(arrow::Equal(*got, arrow::Take(*whole, indices)))
             << name << " " << path.name << ", round " << round;
@@ -111,6 +126,8 @@ TEST(PageReader, DamagedIndexesNeverCrash) {
       ForEachPage(golden, [&](const ColumnPage& page, const LeafPath& path) {
         const std::uint64_t row = random() % page.rows;
         PageIndexPtr none;
+        const auto read_ahead = pages.LearnIndex(page, path);
+        if (read_ahead && round % 2 == 0) none = *read_ahead;
         const auto got = pages.Read(page, path, {{row, row + 1}}, none);
         if (got) {
           EXPECT_EQ(got->length(), 1);
