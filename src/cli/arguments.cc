@@ -98,18 +98,21 @@ void AddSearch(CLI::App& app, Command& command) {
   sub->add_option("--where", args->where, "SQL filter that rows must pass, e.g. \"year > 2020 AND tag IN ('a', 'b')\"")
       ->type_name("FILTER");
   sub->add_flag("--postfilter", args->postfilter, "Apply the filter to the k nearest instead (fewer rows may remain)");
-  sub->add_option("--metric", args->metric, "l2, cosine, dot or hamming (default: l2; hamming for uint8 vectors)");
+  sub->add_option("--metric", args->metric,
+                  "l2, cosine, dot or hamming (default: that of the index, else l2; hamming for uint8 vectors)");
   sub->add_option("--min-distance", args->min_distance, "Only rows at least this far");
   sub->add_option("--max-distance", args->max_distance, "Only rows nearer than this");
   sub->add_option("--columns", args->columns, "Columns to show, e.g. id,title (default: all)")->delimiter(',');
   sub->add_option("--version", args->version, "Search this version of the table (default: the newest)");
   sub->add_flag("--with-row-id", args->with_row_id, "Show each row's id");
-  sub->add_option("--recall", args->recall, "Share of the true nearest rows to find, above 0 to 1; kept by measurement (1 = exact)")
+  sub->add_option(
+         "--recall", args->recall,
+         "With an index: share of the true nearest rows to find, above 0 up to 1, kept by measurement (1 = exact)")
       ->capture_default_str();
   sub->add_flag("--exact", args->exact, "Search without the index");
   sub->add_option("--nprobes", args->nprobes, "Scan so many lists of the index instead of keeping a recall");
   sub->add_option("--refine", args->refine, "Exact distances for at most this many times k candidates");
-  sub->add_flag("--explain", args->explain, "Say what the search did: rounds, requests, bytes, time");
+  sub->add_flag("--explain", args->explain, "Say what the search did: index or not, rows, requests, bytes, time");
   sub->footer(R"(
 Examples:
   firn search docs --vector '[0.12, 0.7, ...]' -k 5
@@ -124,22 +127,30 @@ void AddIndex(CLI::App& app, Command& command) {
   auto args = std::make_shared<IndexCommand>();
   sub->add_option("table", args->table, "Name of the table")->required();
   sub->add_option("column", args->column, "The column (default: the only vector column)");
-  sub->add_option("--kind", args->kind, "What to build: vector")->check(CLI::IsMember({"vector"}))->capture_default_str();
+  sub->add_option("--kind", args->kind, "What to build: vector")
+      ->check(CLI::IsMember({"vector"}))
+      ->capture_default_str();
   sub->add_option("--name", args->name, "Name of the index (default: COLUMN_idx)");
   sub->add_option("--metric", args->metric, "l2, cosine or dot (default: that of the index it replaces, else l2)");
-  sub->add_option("--rows-per-list", args->rows_per_list, "Average length of a list (default: about the square root of the rows)");
+  sub->add_option("--rows-per-list", args->rows_per_list,
+                  "Average length of a list (default: about the square root of the rows)");
   sub->add_flag("--missing", args->only_missing, "Index only rows that came since, and keep what there is");
   sub->add_option("--memory", args->memory, "Memory to build in (default: 1GiB)")->type_name("BYTES");
-  sub->add_option("--scratch", args->scratch, "Folder for what exceeds it (default: TMPDIR, else /tmp)")->type_name("FOLDER");
+  sub->add_option("--scratch", args->scratch, "Folder for what exceeds it (default: TMPDIR, else /tmp)")
+      ->type_name("FOLDER");
   auto* list = sub->add_flag("--list", args->list, "List the table's indexes instead");
-  sub->add_flag("--drop", args->drop, "Drop the index --name instead")->excludes(list);
+  sub->add_flag("--drop", args->drop, "Drop an index instead: the only one, or that of COLUMN or --name")
+      ->excludes(list);
   sub->footer(R"(
+The command returns when the index is there; searches use the older one until then. A search finds rows that came since, too:
+--missing adds them to the index when they have become many. `firn recall` compares what an index promises with the truth.
+
 Examples:
   firn index docs
   firn index docs vector --metric cosine
   firn index docs --missing
   firn index docs --list
-  firn index docs --drop --name vector_idx
+  firn index docs --drop
 )");
   sub->callback([args, &command] { command = *args; });
 
@@ -150,8 +161,10 @@ Examples:
   recall->add_option("--metric", recall_args->metric, "l2, cosine or dot (default: that of the index)");
   recall->add_option("--recall", recall_args->promises, "Promises to check (default: 0.9,0.95,0.99)")->delimiter(',');
   recall->add_option("--where", recall_args->where, "Filter of every search")->type_name("FILTER");
-  recall->add_option("--queries", recall_args->queries, "How many rows of the table to search for")->capture_default_str();
-  recall->add_option("--vectors", recall_args->vectors, "Search for the vectors of this .npy file instead")->type_name("FILE");
+  recall->add_option("--queries", recall_args->queries, "How many rows of the table to search for")
+      ->capture_default_str();
+  recall->add_option("--vectors", recall_args->vectors, "Search for the vectors of this .npy file instead")
+      ->type_name("FILE");
   recall->add_option("-k,--limit", recall_args->k, "How many neighbours")->capture_default_str();
   recall->footer(R"(
 Examples:

@@ -125,8 +125,9 @@ struct KeysCommand {
 };
 struct VersionCommand {};
 
-using Command = std::variant<CreateCommand, LoadCommand, SearchCommand, IndexCommand, RecallCommand, RowsCommand, TablesCommand, ShowCommand,
-                             DropCommand, DoctorCommand, ServeCommand, KeysCommand, VersionCommand>;
+using Command =
+    std::variant<CreateCommand, LoadCommand, SearchCommand, IndexCommand, RecallCommand, RowsCommand, TablesCommand,
+                 ShowCommand, DropCommand, DoctorCommand, ServeCommand, KeysCommand, VersionCommand>;
 
 struct Arguments {
   CommonOptions common;

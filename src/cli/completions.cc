@@ -65,7 +65,8 @@ std::string Fish(const std::vector<CompletionCommand>& commands) {
       script += "complete -c firn" + where + " -l " + option.substr(2) + " -r\n";
   }
   script +=
-      "complete -c firn -n '__fish_seen_subcommand_from load search index recall rows show drop' -a '(firn tables 2>/dev/null)'\n";
+      "complete -c firn -n '__fish_seen_subcommand_from load search index recall rows show drop' -a '(firn tables "
+      "2>/dev/null)'\n";
   script += "complete -c firn -n '__fish_seen_subcommand_from load create' -F\n";
   return script;
 }

@@ -5,6 +5,8 @@
 
 #include "arrow/file_source.h"
 #include "arrow/json_writer.h"
+#include "base/json_string.h"
+#include "cli/index_text.h"
 #include "cli/session.h"
 #include "cli/terminal.h"
 
@@ -37,29 +39,46 @@ std::string Number(double value, const char* format = "%.3f") {
 Status ListIndexes(Session& session, engine::Engine& engine, const std::string& name) {
   FIRN_TRY(const std::vector<engine::IndexDescription> indexes, engine.Indexes(name, session.deadline()));
   if (session.options().json) {
-    std::string text = "{\"indexes\":[";
-    for (const engine::IndexDescription& index : indexes) {
-      text += text.ends_with('[') ? "{\"name\":" : ",{\"name\":";
-      AppendJsonString(text, index.name);
-      text += ",\"column\":";
-      AppendJsonString(text, index.column);
-      text += ",\"kind\":\"vector\",\"metric\":\"" + std::string(simd::NameOf(index.metric)) + "\",\"rows\":" + std::to_string(index.rows) +
-              ",\"rows_missing\":" + std::to_string(index.rows_missing) + ",\"segments\":" + std::to_string(index.segments) + ",\"lists\":" +
-              std::to_string(index.lists) + ",\"bytes\":" + std::to_string(index.bytes) + ",\"created\":\"" + IsoTime(index.created) + "\"}";
-    }
-    Print(text + "]}\n");
-    return {};
-  }
-  if (indexes.empty()) {
+    Print("{\"indexes\":" + IndexesJson(indexes) + "}\n");
+  } else if (indexes.empty()) {
     Print("no indexes on " + name + " yet; `firn index " + name + "` builds one\n");
-    return {};
+  } else {
+    Print(IndexesTable(indexes));
   }
-  TextTable table({{"index"}, {"column"}, {"metric"}, {"rows", true}, {"not indexed", true}, {"segments", true}, {"lists", true}, {"size", true}, {"built"}});
+  return {};
+}
+
+/// The index that is meant: by its name, by its column, or the only one.
+Result<std::string> ChooseIndex(Session& session, engine::Engine& engine, const std::string& name,
+                                const IndexCommand& command) {
+  FIRN_TRY(const std::vector<engine::IndexDescription> indexes, engine.Indexes(name, session.deadline()));
+  std::vector<std::string> meant;
+  std::string all;
   for (const engine::IndexDescription& index : indexes) {
-    table.Add({index.name, index.column, std::string(simd::NameOf(index.metric)), WithCommas(index.rows), WithCommas(index.rows_missing),
-               WithCommas(index.segments), WithCommas(index.lists), HumanBytes(index.bytes), IsoTime(index.created)});
+    all += (all.empty() ? "" : ", ") + index.name;
+    if (!command.name.empty() && index.name != command.name) continue;
+    if (!command.column.empty() && index.column != command.column) continue;
+    meant.push_back(index.name);
   }
-  Print(table.Render(TerminalWidth()));
+  if (meant.size() == 1) return meant.front();
+  const std::string hint = all.empty() ? "It has no index" : "Its indexes are: " + all;
+  if (!meant.empty()) return InvalidArgument("table " + name + " has several such indexes", hint + "; say --name NAME");
+  std::string what = "table " + name + " has no index";
+  if (!command.name.empty()) what += " \"" + command.name + "\"";
+  if (!command.column.empty()) what += " on column \"" + command.column + "\"";
+  return NotFound(what, all.empty() ? "`firn index " + name + "` builds one" : hint);
+}
+
+Status DropIndex(Session& session, engine::Engine& engine, const std::string& name, const IndexCommand& command) {
+  FIRN_TRY(const std::string index, ChooseIndex(session, engine, name, command));
+  FIRN_CHECK(engine.DropIndex(name, index, session.deadline()));
+  if (session.options().json) {
+    std::string text = "{\"dropped\":";
+    AppendJsonString(text, index);
+    Print(text + "}\n");
+  } else if (!session.options().quiet) {
+    Print("dropped index " + index + " of " + name + "\n");
+  }
   return {};
 }
 
@@ -79,14 +98,18 @@ Status BuildIndex(Session& session, engine::Engine& engine, const std::string& n
   if (temporary != nullptr && *temporary != '\0') options.scratch_folder = temporary;
   if (!command.scratch.empty()) options.scratch_folder = command.scratch;
 
+  FIRN_TRY(const maintain::BuildPlan plan, engine.PlanIndex(name, options, session.deadline()));
   Result<index::SegmentEntry> built = InvalidArgument("");
   {
     std::unique_ptr<Progress> progress;
     std::optional<maintain::BuildPhase> shown;
-    const auto show = [&](maintain::BuildPhase phase, std::uint64_t done, std::uint64_t) {
-      if (shown != phase) progress = std::make_unique<Progress>("index on " + name + ": " + std::string(maintain::NameOf(phase)), session.clock(), session.options().quiet);
+    const auto show = [&](maintain::BuildPhase phase, std::uint64_t done, std::uint64_t total) {
+      if (shown != phase)
+        progress = std::make_unique<Progress>("index on " + name + ": " + std::string(maintain::NameOf(phase)),
+                                              session.clock(), session.options().quiet);
       shown = phase;
-      progress->Show(done, 0, 0);
+      if (maintain::CountsRows(phase)) progress->ShowRows(done, total);
+      if (!maintain::CountsRows(phase)) progress->ShowName();
     };
     built = engine.BuildIndex(name, options, show, session.deadline());
   }
@@ -99,14 +122,21 @@ Status BuildIndex(Session& session, engine::Engine& engine, const std::string& n
     AppendJsonString(text, built->name);
     text += ",\"column\":";
     AppendJsonString(text, built->column);
-    text += ",\"metric\":\"" + std::string(simd::NameOf(built->metric)) + "\",\"rows\":" + std::to_string(built->rows) + ",\"lists\":" +
-            std::to_string(built->lists) + ",\"bytes\":" + std::to_string(built->object_bytes) + ",\"hot_bytes\":" +
-            std::to_string(built->footer.hot_bytes) + ",\"recall_up_to\":" + Number(promise) + ",\"build_s\":" + Number(built->build_s) + "}\n";
+    text += ",\"metric\":\"" + std::string(simd::NameOf(built->metric)) + "\",\"rows\":" + std::to_string(built->rows) +
+            ",\"lists\":" + std::to_string(built->lists) + ",\"bytes\":" + std::to_string(built->object_bytes) +
+            ",\"hot_bytes\":" + std::to_string(built->footer.hot_bytes) + ",\"recall_up_to\":" + Number(promise) +
+            ",\"build_s\":" + Number(built->build_s) + "}\n";
     Print(text);
+  } else if (plan.rows == 0 && command.only_missing) {
+    if (!session.options().quiet) Print("index " + plan.name + " on " + name + " has every row already\n");
   } else if (!session.options().quiet) {
-    Print("index " + built->name + " on " + name + "." + built->column + ": " + WithCommas(built->rows) + " rows in " + WithCommas(built->lists) + " lists, " +
-          HumanBytes(built->object_bytes) + " (" + Number(static_cast<double>(built->object_bytes) / static_cast<double>(std::max<std::uint64_t>(built->rows, 1)), "%.0f") + " bytes a row), " +
-          std::string(simd::NameOf(built->metric)) + ", recall promised up to " + Number(promise, "%.3g") + " (" + HumanMillis(built->build_s * 1000) + ")\n");
+    Print(
+        "index " + built->name + " on " + name + "." + built->column + ": " + WithCommas(built->rows) + " rows in " +
+        WithCommas(built->lists) + " lists, " + HumanBytes(built->object_bytes) + " (" +
+        Number(static_cast<double>(built->object_bytes) / static_cast<double>(std::max<std::uint64_t>(built->rows, 1)),
+               "%.0f") +
+        " bytes a row), " + std::string(simd::NameOf(built->metric)) + ", recall promised up to " +
+        Number(promise, "%.3g") + " (" + HumanMillis(built->build_s * 1000) + ")\n");
   }
   return {};
 }
@@ -117,14 +147,8 @@ Status RunIndex(Session& session, const IndexCommand& command) {
   FIRN_TRY(const std::string name, session.ResolveTable(command.table));
   FIRN_TRY(engine::Engine * engine, session.Engine());
   if (command.list) return ListIndexes(session, *engine, name);
-  if (!command.drop) return BuildIndex(session, *engine, name, command);
-  std::string index = command.name;
-  if (index.empty()) index = command.column.empty() ? "" : command.column + "_idx";
-  if (index.empty()) return InvalidArgument("--drop wants the index's name", "`firn index " + name + " --list` shows them; then --drop --name NAME");
-  FIRN_CHECK(engine->DropIndex(name, index, session.deadline()));
-  if (!session.options().quiet && !session.options().json) Print("dropped index " + index + " of " + name + "\n");
-  if (session.options().json) Print("{\"dropped\":true}\n");
-  return {};
+  if (command.drop) return DropIndex(session, *engine, name, command);
+  return BuildIndex(session, *engine, name, command);
 }
 
 Status RunRecall(Session& session, const RecallCommand& command) {
@@ -144,7 +168,8 @@ Status RunRecall(Session& session, const RecallCommand& command) {
       FIRN_TRY(const std::optional<arrow::RecordBatch> batch, source->Next());
       if (!batch) break;
       if (batch->columns.empty() || !query::ElementOf(batch->columns[0].type()))
-        return InvalidArgument(command.vectors + " holds no vectors in its first column", "A .npy file of one vector a row is what is wanted");
+        return InvalidArgument(command.vectors + " holds no vectors in its first column",
+                               "A .npy file of one vector a row is what is wanted");
       for (std::int64_t row = 0; row < batch->rows && options.vectors.size() < command.queries; row++) {
         const auto [begin, end] = batch->columns[0].ItemsAt(row);
         std::vector<float> vector;
@@ -164,19 +189,29 @@ Status RunRecall(Session& session, const RecallCommand& command) {
     AppendJsonString(text, report.column);
     text += ",\"queries\":" + std::to_string(report.queries) + ",\"k\":" + std::to_string(report.k) + ",\"recall\":[";
     for (const maintain::RecallRow& row : report.rows) {
-      text += std::string(text.ends_with('[') ? "" : ",") + "{\"promise\":" + Number(static_cast<double>(row.promise), "%.4g") + ",\"truth\":" + Number(row.truth, "%.4f") +
-              ",\"worst\":" + Number(row.worst, "%.4f") + ",\"median_ms\":" + Number(row.median_ms) + ",\"exact_ms\":" + Number(row.exact_ms) +
+      text += std::string(text.ends_with('[') ? "" : ",") +
+              "{\"promise\":" + Number(static_cast<double>(row.promise), "%.4g") +
+              ",\"truth\":" + Number(row.truth, "%.4f") + ",\"worst\":" + Number(row.worst, "%.4f") +
+              ",\"median_ms\":" + Number(row.median_ms) + ",\"exact_ms\":" + Number(row.exact_ms) +
               ",\"lists\":" + Number(row.lists, "%.1f") + ",\"candidates\":" + Number(row.candidates, "%.1f") + "}";
     }
     Print(text + "]}\n");
     return {};
   }
-  TextTable table({{"promise", true}, {"truth", true}, {"worst query", true}, {"median", true}, {"exact", true}, {"lists", true}, {"candidates", true}});
+  TextTable table({{"promise", true},
+                   {"truth", true},
+                   {"worst query", true},
+                   {"median", true},
+                   {"exact", true},
+                   {"lists", true},
+                   {"candidates", true}});
   for (const maintain::RecallRow& row : report.rows) {
-    table.Add({Number(static_cast<double>(row.promise), "%.3g"), Number(row.truth, "%.4f"), Number(row.worst, "%.2f"), HumanMillis(row.median_ms), HumanMillis(row.exact_ms),
-               Number(row.lists, "%.1f"), Number(row.candidates, "%.1f")});
+    table.Add({Number(static_cast<double>(row.promise), "%.3g"), Number(row.truth, "%.4f"), Number(row.worst, "%.2f"),
+               HumanMillis(row.median_ms), HumanMillis(row.exact_ms), Number(row.lists, "%.1f"),
+               Number(row.candidates, "%.1f")});
   }
-  Print("recall@" + std::to_string(report.k) + " of " + name + "." + report.column + " over " + WithCommas(report.queries) + " queries\n" + table.Render(TerminalWidth()) + "plan: " + report.plan + "\n");
+  Print("recall@" + std::to_string(report.k) + " of " + name + "." + report.column + " over " +
+        WithCommas(report.queries) + " queries\n" + table.Render(TerminalWidth()) + "plan: " + report.plan + "\n");
   return {};
 }
 

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <fstream>
 #include <sstream>
@@ -11,6 +12,7 @@
 #include "arrow/json.h"
 #include "arrow/json_writer.h"
 #include "base/json_string.h"
+#include "cli/index_text.h"
 #include "cli/session.h"
 #include "cli/terminal.h"
 
@@ -87,10 +89,15 @@ void PrintExplain(const query::Explain& explain) {
   text += "version  " + std::to_string(explain.version) + "\n";
   text += "scanned  ";
   if (explain.lists > 0) {
-    text += WithCommas(explain.lists) + " lists, " + WithCommas(explain.rows_estimated) + " rows by 1 bit, " + WithCommas(explain.rows_refined) +
-            " by 5 bits, ";
+    text += WithCommas(explain.lists) + (explain.lists == 1 ? " list: " : " lists: ") +
+            WithCommas(explain.rows_estimated) + " rows by 1 bit, " + WithCommas(explain.rows_refined) +
+            " of them by 5 bits, " + WithCommas(explain.candidates) + " exactly";
+    const std::uint64_t others = explain.rows_scanned - std::min(explain.candidates, explain.rows_scanned);
+    if (others > 0) text += "; " + WithCommas(others) + " rows without index exactly";
+    text += "\n";
+  } else {
+    text += WithCommas(explain.rows_scanned) + " rows exactly\n";
   }
-  text += WithCommas(explain.rows_scanned) + " rows exactly\n";
   text += "store    " + WithCommas(explain.rounds) + " rounds, " + WithCommas(explain.requests) + " requests, " +
           HumanBytes(explain.bytes_read) + " read\n";
   text += "time     " + HumanMillis(explain.total_ms) + "  (open " + HumanMillis(explain.open_ms) + ", search " +
@@ -111,10 +118,13 @@ std::string ExplainJson(const query::Explain& explain) {
   };
   add("version", std::to_string(explain.version));
   add("fragments", std::to_string(explain.fragments));
+  add("way", "\"" + std::string(explain.way) + "\"");
   add("rows_scanned", std::to_string(explain.rows_scanned));
   add("lists", std::to_string(explain.lists));
+  add("graphs", std::to_string(explain.graphs));
   add("rows_estimated", std::to_string(explain.rows_estimated));
   add("rows_refined", std::to_string(explain.rows_refined));
+  add("candidates", std::to_string(explain.candidates));
   add("rounds", std::to_string(explain.rounds));
   add("requests", std::to_string(explain.requests));
   add("bytes_read", std::to_string(explain.bytes_read));
@@ -280,6 +290,14 @@ Status RunSearch(Session& session, const SearchCommand& command) {
     std::string text = "{\"results\":[";
     arrow::JsonRowWriter(*result.rows.schema).AppendItems(text, result.rows);
     text += "]";
+    if (!result.explain.warnings.empty()) {
+      text += ",\"warnings\":[";
+      for (const std::string& warning : result.explain.warnings) {
+        if (!text.ends_with('[')) text += ',';
+        AppendJsonString(text, warning);
+      }
+      text += ']';
+    }
     if (command.explain) text += ",\"explain\":" + ExplainJson(result.explain);
     Print(text + "}\n");
     return {};
@@ -380,6 +398,11 @@ Status RunShow(Session& session, const ShowCommand& command) {
   FIRN_TRY(engine::Engine * engine, session.Engine());
   if (command.versions) return PrintVersions(session, *engine, name);
   FIRN_TRY(const engine::TableDescription table, engine->Describe(name, command.version, session.deadline()));
+  // Indexes follow the newest version; what they say of an older one is not worth a question.
+  std::vector<engine::IndexDescription> indexes;
+  if (!command.version) {
+    FIRN_TRY(indexes, engine->Indexes(name, session.deadline()));
+  }
   if (session.options().json) {
     std::string text = "{\"name\":";
     AppendJsonString(text, table.name);
@@ -399,7 +422,9 @@ Status RunShow(Session& session, const ShowCommand& command) {
       AppendJsonString(text, field.type->ToString());
       text += std::string(",\"nullable\":") + (field.nullable ? "true" : "false") + "}";
     }
-    Print(text + "]}\n");
+    text += "]";
+    if (!command.version) text += ",\"indexes\":" + IndexesJson(indexes);
+    Print(text + "}\n");
     return {};
   }
   std::string text = "table     " + table.name + "\n";
@@ -413,6 +438,7 @@ Status RunShow(Session& session, const ShowCommand& command) {
   for (const arrow::Field& field : table.schema->fields)
     columns.Add({field.name, field.type->ToString(), field.nullable ? "yes" : "no"});
   Print(columns.Render(TerminalWidth()));
+  if (!indexes.empty()) Print("\n" + IndexesTable(indexes));
   return {};
 }
 

@@ -78,6 +78,16 @@ std::string Cell(const arrow::Array& array, std::int64_t row) {
   return OneLine(cell);
 }
 
+std::string Bar(std::uint64_t percent) {
+  std::string bar;
+  for (std::uint64_t i = 0; i < 20; i++) bar += i * 5 < percent ? "\u2588" : "\u2591";
+  return bar;
+}
+
+std::string PerSecond(std::uint64_t rows, double seconds) {
+  return WithCommas(static_cast<std::uint64_t>(static_cast<double>(rows) / seconds)) + " rows/s";
+}
+
 }  // namespace
 
 bool IsTerminal(int descriptor) { return isatty(descriptor) == 1; }
@@ -95,24 +105,43 @@ Progress::~Progress() {
   if (drawn_) std::fputs("\r\033[K", stderr);
 }
 
-void Progress::Show(std::uint64_t rows, std::uint64_t bytes, std::uint64_t total_bytes) {
+std::optional<double> Progress::Due() {
   const SteadyTime now = clock_.Now();
-  if (!active_ || (drawn_ && now - shown_ < kRedrawEvery)) return;
+  if (!active_ || (drawn_ && now - shown_ < kRedrawEvery)) return std::nullopt;
   shown_ = now;
   drawn_ = true;
-  const double seconds = std::max(1e-3, std::chrono::duration<double>(now - begin_).count());
-  std::string line = "\r\033[K" + what_ + "  " + WithCommas(rows) + " rows";
+  return std::max(1e-3, std::chrono::duration<double>(now - begin_).count());
+}
+
+void Progress::Draw(const std::string& rest) {
+  const std::string line = "\r\033[K" + what_ + rest;
+  std::fputs(line.c_str(), stderr);
+  std::fflush(stderr);
+}
+
+void Progress::Show(std::uint64_t rows, std::uint64_t bytes, std::uint64_t total_bytes) {
+  const std::optional<double> seconds = Due();
+  if (!seconds) return;
+  std::string line = "  " + WithCommas(rows) + " rows";
   if (total_bytes > 0) {
     const std::uint64_t percent = std::min<std::uint64_t>(100, bytes * 100 / total_bytes);
-    std::string bar;
-    for (std::uint64_t i = 0; i < 20; i++) bar += i * 5 < percent ? "\u2588" : "\u2591";
-    line += "  " + bar + " " + std::to_string(percent) + "% of " + HumanBytes(total_bytes);
+    line += "  " + Bar(percent) + " " + std::to_string(percent) + "% of " + HumanBytes(total_bytes);
   } else if (bytes > 0) {
     line += "  " + HumanBytes(bytes);
   }
-  line += "  " + WithCommas(static_cast<std::uint64_t>(static_cast<double>(rows) / seconds)) + " rows/s";
-  std::fputs(line.c_str(), stderr);
-  std::fflush(stderr);
+  Draw(line + "  " + PerSecond(rows, *seconds));
+}
+
+void Progress::ShowRows(std::uint64_t rows, std::uint64_t total) {
+  const std::optional<double> seconds = Due();
+  if (!seconds) return;
+  const std::uint64_t percent = total == 0 ? 0 : std::min<std::uint64_t>(100, rows * 100 / total);
+  Draw("  " + Bar(percent) + " " + WithCommas(rows) + " of " + WithCommas(total) + " rows  " +
+       PerSecond(rows, *seconds));
+}
+
+void Progress::ShowName() {
+  if (Due()) Draw("");
 }
 
 std::string TextTable::Render(std::size_t width) const {

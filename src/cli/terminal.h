@@ -2,6 +2,7 @@
 // What people see: progress on standard error, tables on standard output.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,8 +24,16 @@ class Progress {
 
   /// `total_bytes` 0 = unknown.
   void Show(std::uint64_t rows, std::uint64_t bytes, std::uint64_t total_bytes);
+  /// Rows done of all.
+  void ShowRows(std::uint64_t rows, std::uint64_t total);
+  /// Only what it is about: nothing moves that could be counted.
+  void ShowName();
 
  private:
+  /// Whether a line is due; the seconds since the beginning.
+  std::optional<double> Due();
+  void Draw(const std::string& rest);
+
   const std::string what_;
   const Clock& clock_;
   const bool active_;

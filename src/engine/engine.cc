@@ -36,11 +36,12 @@ struct Engine::Parts {
 
   bool mapped() const { return !config.database.starts_with("s3://"); }
   query::Residency Residency() const {
-    return {.mapped = mapped(), .bytes = config.resident_bytes, .warm_after = config.warm_after, .graph_after = config.graph_after};
+    return {.mapped = mapped(),
+            .bytes = config.resident_bytes,
+            .warm_after = config.warm_after,
+            .graph_after = config.graph_after};
   }
-  table::Environment Tables() {
-    return {*store, world.clock, world.random, world.log, pool, metadata_cache, primed};
-  }
+  table::Environment Tables() { return {*store, world.clock, world.random, world.log, pool, metadata_cache, primed}; }
 
   Parts(Config c, World w)
       : config(std::move(c)), world(std::move(w)), metadata_cache(config.metadata_cache_bytes), pool(config.threads) {}
@@ -154,12 +155,14 @@ Result<std::shared_ptr<query::OpenTable>> Engine::OpenTable(std::string_view nam
   table::Database::Indexed indexed;
   if (version) {
     FIRN_TRY(indexed.snapshot, Snapshot(name, version, deadline));
-    FIRN_TRY(indexed.catalog, table::ReadCatalog(*parts_->store, indexed.snapshot->root(), deadline));
+    FIRN_TRY(indexed.catalog,
+             table::ReadUsableCatalog(indexed.snapshot->environment(), indexed.snapshot->root(), deadline));
   } else {
     FIRN_TRY(indexed, parts_->database->OpenNewest(name, deadline));
   }
   const auto same = [&](const query::OpenTable& kept) {
-    return kept.catalog().number == indexed.catalog.number && kept.snapshot().version() == indexed.snapshot->version() &&
+    return kept.catalog().number == indexed.catalog.number &&
+           kept.snapshot().version() == indexed.snapshot->version() &&
            kept.snapshot().manifest().object.chars() == indexed.snapshot->manifest().object.chars();
   };
   const std::lock_guard lock(parts_->tables_mutex);
@@ -168,14 +171,21 @@ Result<std::shared_ptr<query::OpenTable>> Engine::OpenTable(std::string_view nam
     found->second.used = ++parts_->uses;
     return found->second.table;
   }
-  auto table = std::make_shared<query::OpenTable>(indexed.snapshot, std::move(indexed.catalog), parts_->Residency(), parts_->graphs,
-                                                  parts_->stopping);
+  auto table = std::make_shared<query::OpenTable>(indexed.snapshot, std::move(indexed.catalog), parts_->Residency(),
+                                                  parts_->graphs, parts_->stopping);
   if (version) return table;
   parts_->tables.insert_or_assign(std::string(name), Parts::KeptTable{table, ++parts_->uses});
   if (parts_->tables.size() > parts_->config.open_tables) {
-    parts_->tables.erase(std::ranges::min_element(parts_->tables, {}, [](const auto& each) { return each.second.used; }));
+    parts_->tables.erase(
+        std::ranges::min_element(parts_->tables, {}, [](const auto& each) { return each.second.used; }));
   }
   return table;
+}
+
+Result<maintain::BuildPlan> Engine::PlanIndex(std::string_view name, const maintain::BuildOptions& options,
+                                              const Deadline& deadline) {
+  FIRN_TRY(const table::SnapshotPtr snapshot, Snapshot(name, std::nullopt, deadline));
+  return maintain::PlanBuild(snapshot, options, deadline);
 }
 
 Result<index::SegmentEntry> Engine::BuildIndex(std::string_view name, const maintain::BuildOptions& options,
@@ -186,7 +196,7 @@ Result<index::SegmentEntry> Engine::BuildIndex(std::string_view name, const main
 
 Result<std::vector<IndexDescription>> Engine::Indexes(std::string_view name, const Deadline& deadline) {
   FIRN_TRY(const table::SnapshotPtr snapshot, Snapshot(name, std::nullopt, deadline));
-  FIRN_TRY(const index::Catalog catalog, table::ReadCatalog(*parts_->store, snapshot->root(), deadline));
+  FIRN_TRY(const index::Catalog catalog, table::ReadUsableCatalog(snapshot->environment(), snapshot->root(), deadline));
   std::map<std::string, IndexDescription> described;
   std::map<std::string, std::uint64_t> covered;
   for (const index::SegmentEntry& entry : catalog.segments) {
@@ -202,7 +212,8 @@ Result<std::vector<IndexDescription>> Engine::Indexes(std::string_view name, con
     each.created = std::max(each.created, entry.created);
     if (!entry.calibrations.empty()) each.promises = std::max(each.promises, entry.calibrations.back().recall);
     for (const index::SegmentFragment& fragment : entry.fragments) {
-      if (table::StillCovers(fragment, snapshot->manifest(), entry.field_id)) covered[entry.name] += snapshot->manifest().FindFragment(fragment.id)->LiveRows();
+      if (table::StillCovers(fragment, snapshot->manifest(), entry.field_id))
+        covered[entry.name] += snapshot->manifest().FindFragment(fragment.id)->LiveRows();
     }
   }
   std::vector<IndexDescription> all;
@@ -223,7 +234,8 @@ Status Engine::DropIndex(std::string_view name, std::string_view index, const De
         for (const index::SegmentEntry& entry : catalog.segments) {
           if (!names.contains(entry.name)) names += (names.empty() ? "" : ", ") + entry.name;
         }
-        const std::size_t removed = std::erase_if(catalog.segments, [&](const index::SegmentEntry& entry) { return entry.name == index; });
+        const std::size_t removed =
+            std::erase_if(catalog.segments, [&](const index::SegmentEntry& entry) { return entry.name == index; });
         if (removed > 0) return {};
         return NotFound("table " + std::string(name) + " has no index \"" + std::string(index) + "\"",
                         names.empty() ? "It has none; `firn index TABLE` builds one" : "Its indexes are: " + names);

@@ -29,12 +29,12 @@ struct Config {
   table::WriteOptions write;
   std::size_t threads = 0;  // 0 = one per core
   std::size_t metadata_cache_bytes = 64U << 20;
-  std::size_t open_tables = 64;                     // kept between searches, with their indexes
-  std::uint64_t hint_bytes = 64ULL << 20;           // of hint objects, where the store is far
-  std::uint64_t graph_bytes = 1ULL << 30;           // of graphs of hot tables; 0 = build none
-  std::uint64_t warm_after = 16;                    // searches of one version: then its index and vectors are read into memory
-  std::uint64_t graph_after = 1000;                 // and then graphs are built, in the background
-  std::uint64_t resident_bytes = 1ULL << 30;        // of index and vectors per table, where the store is far
+  std::size_t open_tables = 64;            // kept between searches, with their indexes
+  std::uint64_t hint_bytes = 64ULL << 20;  // of hint objects, where the store is far
+  std::uint64_t graph_bytes = 1ULL << 30;  // of graphs of hot tables; 0 = build none
+  std::uint64_t warm_after = 16;           // searches of one version: then its index and vectors are read into memory
+  std::uint64_t graph_after = 1000;        // and then graphs are built, in the background
+  std::uint64_t resident_bytes = 1ULL << 30;  // of index and vectors per table, where the store is far
 };
 
 /// The outside world; all of it outlives the engine.
@@ -65,12 +65,12 @@ struct IndexDescription {
   std::uint32_t dim = 0;
   std::size_t segments = 0;
   std::uint64_t lists = 0;
-  std::uint64_t rows = 0;            // indexed and still there
-  std::uint64_t rows_missing = 0;    // of the table, in fragments without it: searched exactly
-  std::uint64_t bytes = 0;           // of its objects
+  std::uint64_t rows = 0;          // indexed and still there
+  std::uint64_t rows_missing = 0;  // of the table, in fragments without it: searched exactly
+  std::uint64_t bytes = 0;         // of its objects
   double build_s = 0;
-  WallTime created{};                // of the newest segment
-  float promises = 0;                // the highest recall that was measured
+  WallTime created{};  // of the newest segment
+  float promises = 0;  // the highest recall that was measured
 };
 
 /// Thread-safe. Error kinds are those of table.h, search.h and object_store.h.
@@ -105,6 +105,9 @@ class Engine {
   Result<query::SearchResult> Search(std::string_view name, std::optional<std::uint64_t> version,
                                      const query::SearchRequest& request, const Deadline& deadline);
 
+  /// Whether such a build can begin, and what it would make.
+  Result<maintain::BuildPlan> PlanIndex(std::string_view name, const maintain::BuildOptions& options,
+                                        const Deadline& deadline);
   Result<index::SegmentEntry> BuildIndex(std::string_view name, const maintain::BuildOptions& options,
                                          const maintain::BuildProgress& progress, const Deadline& deadline);
   Result<std::vector<IndexDescription>> Indexes(std::string_view name, const Deadline& deadline);

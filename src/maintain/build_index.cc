@@ -25,58 +25,66 @@ struct Target {
   simd::Element element = simd::Element::kF32;
   std::size_t dim = 0;
   std::vector<const lance::Fragment*> fragments;
-  std::vector<index::SegmentFragment> covered;  // parallel to fragments
+  std::vector<index::SegmentFragment> covered;       // parallel to fragments
   std::map<std::uint64_t, std::uint64_t> first_row;  // of each fragment, by id
   std::uint64_t rows = 0;                            // physical
 };
 
+constexpr std::size_t kMaxNameBytes = 255;
+
+Status CheckIndexName(std::string_view name) {
+  const bool control = std::ranges::any_of(name, [](unsigned char c) { return c < 0x20 || c == 0x7F; });
+  if (!name.empty() && name.size() <= kMaxNameBytes && !control) return {};
+  return InvalidArgument("an index cannot have " + std::string(control        ? "a name with control characters"
+                                                               : name.empty() ? "an empty name"
+                                                                              : "so long a name"),
+                         "Use 1 to 255 bytes of printable characters");
+}
+
 Result<Target> FindTarget(const Snapshot& snapshot, const index::Catalog& catalog, const BuildOptions& options) {
   Target target;
-  std::string choices;
-  for (const arrow::Field& field : snapshot.schema()->fields) {
-    if (!query::ElementOf(*field.type)) continue;
-    choices += (choices.empty() ? "" : ", ") + field.name;
-    if (options.column.empty() && target.column.empty()) target.column = field.name;
-  }
-  if (options.column.empty() && choices.contains(','))
-    return InvalidArgument("table " + snapshot.name() + " has several vector columns", "Name one of: " + choices);
-  if (!options.column.empty()) target.column = options.column;
-  const auto position = snapshot.schema()->IndexOf(target.column);
-  if (!position || target.column.empty()) {
-    return NotFound(target.column.empty() ? "table " + snapshot.name() + " has no vector column"
-                                          : "table " + snapshot.name() + " has no column \"" + target.column + "\"",
-                    choices.empty() ? "A vector column is a list of equally many numbers in every row" : "Its vector columns are: " + choices);
-  }
-  const arrow::Type& type = *snapshot.schema()->fields[*position].type;
-  const auto element = query::ElementOf(type);
-  if (!element) {
-    return InvalidArgument("column \"" + target.column + "\" is " + type.ToString() + ", and only vectors can have a vector index",
-                           choices.empty() ? "" : "Vector columns are: " + choices);
-  }
-  target.element = *element;
+  FIRN_TRY(target.column, query::VectorColumn(snapshot, options.column));
+  const arrow::Type& type = *snapshot.schema()->fields[*snapshot.schema()->IndexOf(target.column)].type;
+  target.element = *query::ElementOf(type);
   target.dim = static_cast<std::size_t>(type.list_size);
   target.field_id = snapshot.manifest().schema.FindTopLevel(target.column)->id;
   target.name = options.name.empty() ? target.column + "_idx" : options.name;
+  FIRN_CHECK(CheckIndexName(target.name));
   target.metric = options.metric.value_or(simd::Metric::kL2);
   for (const index::SegmentEntry& entry : catalog.segments) {
     if (entry.name != target.name) continue;
     if (entry.column != target.column)
-      return AlreadyExists("index \"" + target.name + "\" is on column \"" + entry.column + "\"", "Give this one another name: --name");
+      return AlreadyExists("index \"" + target.name + "\" is on column \"" + entry.column + "\"",
+                           "Give this one another name");
     if (!options.metric) target.metric = entry.metric;
+    if (options.only_missing && target.metric != entry.metric) {
+      return InvalidArgument("index \"" + target.name + "\" is for " + std::string(simd::NameOf(entry.metric)) +
+                                 ", and the rows it lacks cannot be indexed for " +
+                                 std::string(simd::NameOf(target.metric)),
+                             "Leave the metric out, or build the whole index anew");
+    }
   }
   if (target.metric == simd::Metric::kHamming)
-    return Unsupported("there is no index for hamming distance yet", "Searches by hamming distance are exact; use l2, cosine or dot for an index");
+    return Unsupported("there is no index for hamming distance yet",
+                       "Searches by hamming distance are exact; use l2, cosine or dot for an index");
+  if (target.dim > index::kMaxIndexDim) {
+    return Unsupported("column \"" + target.column + "\" has vectors of " + std::to_string(target.dim) +
+                           " values, beyond what an index takes, " + std::to_string(index::kMaxIndexDim),
+                       "Searches of it are exact");
+  }
   return target;
 }
 
 /// The fragments to index: all, or those that no segment of this index says anything of.
 void ChooseFragments(const Snapshot& snapshot, const index::Catalog& catalog, bool only_missing, Target& target) {
   for (const lance::Fragment& fragment : snapshot.manifest().fragments) {
-    const bool covered = only_missing && std::ranges::any_of(catalog.segments, [&](const index::SegmentEntry& entry) {
-      return entry.name == target.name && entry.metric == target.metric && std::ranges::any_of(entry.fragments, [&](const index::SegmentFragment& each) {
-               return each.id == fragment.id && table::StillCovers(each, snapshot.manifest(), target.field_id);
-             });
-    });
+    const bool covered =
+        only_missing && std::ranges::any_of(catalog.segments, [&](const index::SegmentEntry& entry) {
+          return entry.name == target.name && entry.metric == target.metric &&
+                 std::ranges::any_of(entry.fragments, [&](const index::SegmentFragment& each) {
+                   return each.id == fragment.id && table::StillCovers(each, snapshot.manifest(), target.field_id);
+                 });
+        });
     const lance::DataFile* file = table::DataFileOf(fragment, target.field_id);
     if (covered || file == nullptr || fragment.LiveRows() == 0) continue;
     target.fragments.push_back(&fragment);
@@ -89,7 +97,8 @@ void ChooseFragments(const Snapshot& snapshot, const index::Catalog& catalog, bo
 /// One build: the passes over the column, and the object they make.
 class Build {
  public:
-  Build(const Snapshot& snapshot, const Target& target, const BuildOptions& options, const BuildProgress& progress, const Deadline& deadline)
+  Build(const Snapshot& snapshot, const Target& target, const BuildOptions& options, const BuildProgress& progress,
+        const Deadline& deadline)
       : snapshot_(snapshot), target_(target), options_(options), progress_(progress), deadline_(deadline) {}
 
   Result<index::SegmentEntry> Run() {
@@ -101,8 +110,9 @@ class Build {
     segment.memory_bytes = options_.memory_bytes / 2;
     FIRN_CHECK(Sample(segment));
     Report(BuildPhase::kTrain, 0, 1);
-    FIRN_TRY(const auto builder, index::SegmentBuilder::Train({sample_.data(), sample_.size() / target_.dim, target_.dim}, target_.rows, target_.metric,
-                                                              target_.element, target_.covered, segment, pool(), deadline_));
+    FIRN_TRY(const auto builder, index::SegmentBuilder::Train(
+                                     {sample_.data(), sample_.size() / target_.dim, target_.dim}, target_.rows,
+                                     target_.metric, target_.element, target_.covered, segment, pool(), deadline_));
     KeepQueries();
     FIRN_CHECK(Encode(*builder));
     Report(BuildPhase::kWrite, 0, 1);
@@ -136,14 +146,17 @@ class Build {
     if (progress_) progress_(phase, done, total);
   }
 
-  Snapshot::PieceRequest Pieces() const { return {.columns = {target_.column}, .predicate = nullptr, .fragments = target_.fragments}; }
+  Snapshot::PieceRequest Pieces() const {
+    return {.columns = {target_.column}, .predicate = nullptr, .fragments = target_.fragments};
+  }
 
   /// Rows at random places: tables are often sorted by what their vectors say.
   Status Sample(const index::SegmentOptions& segment) {
     Report(BuildPhase::kSample, 0, target_.rows);
     const std::size_t wanted = index::SampleRows(target_.rows, target_.dim, segment, options_.memory_bytes / 4);
     // Of the physical rows, each is chosen with the same chance; the exact number does not matter.
-    const double share = std::min(1.0, 1.05 * static_cast<double>(wanted) / static_cast<double>(std::max<std::uint64_t>(target_.rows, 1)));
+    const double share = std::min(
+        1.0, 1.05 * static_cast<double>(wanted) / static_cast<double>(std::max<std::uint64_t>(target_.rows, 1)));
     std::mutex mutex;
     std::map<std::uint64_t, FloatRows> found;  // by row number, so that the sample does not depend on the threads
     std::uint64_t done = 0;
@@ -167,10 +180,14 @@ class Build {
         deadline_));
     for (auto& [first, rows] : found) {
       sample_.insert(sample_.end(), rows.values.begin(), rows.values.end());
-      for (const std::uint32_t offset : rows.offsets) sample_rows_.push_back(static_cast<std::uint32_t>(first - rows.offsets.front() + offset));
+      for (const std::uint32_t offset : rows.offsets)
+        sample_rows_.push_back(static_cast<std::uint32_t>(first - rows.offsets.front() + offset));
       rows = {};
     }
-    if (sample_.empty()) return InvalidArgument("column \"" + target_.column + "\" of table " + snapshot_.name() + " holds no vector to index", "Load rows first");
+    if (sample_.empty())
+      return InvalidArgument(
+          "column \"" + target_.column + "\" of table " + snapshot_.name() + " holds no vector to index",
+          "Load rows first");
     return {};
   }
 
@@ -181,7 +198,8 @@ class Build {
     for (std::size_t i = 0; i < count; i++) {
       const std::size_t row = rows * i / count;
       const auto begin = sample_.begin() + static_cast<std::ptrdiff_t>(row * target_.dim);
-      queries_.push_back({std::vector<float>(begin, begin + static_cast<std::ptrdiff_t>(target_.dim)), sample_rows_[row]});
+      queries_.push_back(
+          {std::vector<float>(begin, begin + static_cast<std::ptrdiff_t>(target_.dim)), sample_rows_[row]});
     }
     sample_ = {};
     sample_rows_ = {};
@@ -197,7 +215,8 @@ class Build {
           const std::size_t tasks = (positions.size() + kRowsAtOnce - 1) / kRowsAtOnce;
           return pool().ParallelFor(tasks, [&](std::size_t task) -> Status {
             FIRN_CHECK(deadline_.Check("encoding vectors"));
-            const auto some = std::span(positions).subspan(task * kRowsAtOnce, std::min(kRowsAtOnce, positions.size() - task * kRowsAtOnce));
+            const auto some = std::span(positions).subspan(
+                task * kRowsAtOnce, std::min(kRowsAtOnce, positions.size() - task * kRowsAtOnce));
             FloatRows rows = ToFloats(piece, some);
             for (std::uint32_t& number : rows.offsets) number += static_cast<std::uint32_t>(first);
             FIRN_CHECK(builder.Add(rows.matrix(), rows.offsets));
@@ -212,8 +231,10 @@ class Build {
     Report(BuildPhase::kCalibrate, 0, 1);
     FIRN_TRY(const store::ReadResult object, store::Read(store(), store::ReadRequest::Whole(key), deadline_));
     const index::SegmentFooter& footer = entry.footer;
-    if (!InBounds(footer.hot_offset, footer.hot_bytes, object.bytes.size())) return DataCorruption("index object " + key + " is not as it was written");
-    FIRN_TRY(const auto segment, index::VectorSegment::Parse(key, object.bytes.Slice(footer.hot_offset, footer.hot_bytes), footer));
+    if (!InBounds(footer.hot_offset, footer.hot_bytes, object.bytes.size()))
+      return DataCorruption("index object " + key + " is not as it was written");
+    FIRN_TRY(const auto segment,
+             index::VectorSegment::Parse(key, object.bytes.Slice(footer.hot_offset, footer.hot_bytes), footer));
     FIRN_TRY(const index::LoadedLists lists, segment->Map(object.bytes));
     FIRN_TRY(entry.calibrations, Calibrate(*segment, lists, queries_, pool(), deadline_));
     Report(BuildPhase::kCalibrate, 1, 1);
@@ -233,6 +254,8 @@ class Build {
 
 }  // namespace
 
+bool CountsRows(BuildPhase phase) { return phase == BuildPhase::kSample || phase == BuildPhase::kEncode; }
+
 std::string_view NameOf(BuildPhase phase) {
   switch (phase) {
     case BuildPhase::kSample:
@@ -249,12 +272,28 @@ std::string_view NameOf(BuildPhase phase) {
   return "measuring recall";
 }
 
+namespace {
+
+/// A catalog that cannot be read is begun anew: what it named is derived data.
+Result<index::Catalog> KnownIndexes(const Snapshot& snapshot, const Deadline& deadline) {
+  Result<index::Catalog> catalog = table::ReadCatalog(snapshot.environment().store, snapshot.root(), deadline);
+  if (!catalog && catalog.error().kind == ErrorKind::kDataCorruption) return index::Catalog{};
+  return catalog;
+}
+
+}  // namespace
+
+Result<BuildPlan> PlanBuild(const table::SnapshotPtr& snapshot, const BuildOptions& options, const Deadline& deadline) {
+  FIRN_TRY(const index::Catalog known, KnownIndexes(*snapshot, deadline));
+  FIRN_TRY(Target target, FindTarget(*snapshot, known, options));
+  ChooseFragments(*snapshot, known, options.only_missing, target);
+  return BuildPlan{target.name, target.column, target.metric, target.rows};
+}
+
 Result<index::SegmentEntry> BuildVectorIndex(const table::SnapshotPtr& snapshot, const BuildOptions& options,
                                              const BuildProgress& progress, const Deadline& deadline) {
   store::ObjectStore& store = snapshot->environment().store;
-  Result<index::Catalog> catalog = table::ReadCatalog(store, snapshot->root(), deadline);
-  if (!catalog && catalog.error().kind != ErrorKind::kDataCorruption) return std::move(catalog).error();
-  const index::Catalog known = catalog ? *std::move(catalog) : index::Catalog{};
+  FIRN_TRY(const index::Catalog known, KnownIndexes(*snapshot, deadline));
   FIRN_TRY(Target target, FindTarget(*snapshot, known, options));
   ChooseFragments(*snapshot, known, options.only_missing, target);
   if (target.fragments.empty() && options.only_missing) {
@@ -263,15 +302,19 @@ Result<index::SegmentEntry> BuildVectorIndex(const table::SnapshotPtr& snapshot,
     }
   }
   if (target.rows > index::kMaxSegmentRows)
-    return Unsupported("table " + snapshot->name() + " has more rows than one segment takes, " + std::to_string(index::kMaxSegmentRows));
+    return Unsupported("table " + snapshot->name() + " has more rows than one segment takes, " +
+                       std::to_string(index::kMaxSegmentRows));
 
   Build build(*snapshot, target, options, progress, deadline);
   FIRN_TRY(index::SegmentEntry entry, build.Run());
   FIRN_CHECK(table::EditCatalog(
       store, snapshot->root(),
       [&](index::Catalog& edited) -> Status {
-        if (!options.only_missing) std::erase_if(edited.segments, [&](const index::SegmentEntry& other) { return other.name == entry.name; });
-        if (edited.segments.size() >= index::kMaxSegments) return ResourceExhausted("table " + snapshot->name() + " has as many index segments as there may be", "Build its index anew");
+        if (!options.only_missing)
+          std::erase_if(edited.segments, [&](const index::SegmentEntry& other) { return other.name == entry.name; });
+        if (edited.segments.size() >= index::kMaxSegments)
+          return ResourceExhausted("table " + snapshot->name() + " has as many index segments as there may be",
+                                   "Build its index anew");
         edited.segments.push_back(entry);
         return {};
       },

@@ -59,8 +59,10 @@ class Tracer {
     index::ScanOptions usual{.k = k, .slack = kSlack, .max_candidates = 10 * kNeighbours, .scores = &trace.scores};
     FIRN_TRY(const std::span<const index::Candidate> found, segment_.Scan(scratch, lists_, usual, counts));
     for (const std::uint32_t row : neighbours)
-      trace.lost += std::ranges::none_of(found, [&](const index::Candidate& candidate) { return candidate.row == row; }) ? 1 : 0;
-    for (std::size_t i = 1; i < trace.scores.size(); i++) trace.scores[i] = std::max(trace.scores[i], trace.scores[i - 1]);
+      trace.lost +=
+          std::ranges::none_of(found, [&](const index::Candidate& candidate) { return candidate.row == row; }) ? 1 : 0;
+    for (std::size_t i = 1; i < trace.scores.size(); i++)
+      trace.scores[i] = std::max(trace.scores[i], trace.scores[i - 1]);
     return trace;
   }
 
@@ -82,7 +84,8 @@ double SafeRecall(std::span<const Trace> traces, const ListsOf& lists_of) {
     }
     const std::size_t lists = lists_of(trace);
     const auto reached = static_cast<double>(std::ranges::lower_bound(trace.ranks, lists) - trace.ranks.begin());
-    const double recall = std::max(0.0, reached - static_cast<double>(trace.lost)) / static_cast<double>(trace.ranks.size());
+    const double recall =
+        std::max(0.0, reached - static_cast<double>(trace.lost)) / static_cast<double>(trace.ranks.size());
     sum += recall;
     squares += recall * recall;
   }
@@ -99,7 +102,8 @@ std::size_t ListsBefore(const Trace& trace, float stop) {
 }  // namespace
 
 Result<std::vector<index::Calibration>> Calibrate(const index::VectorSegment& segment, const index::LoadedLists& lists,
-                                                  std::span<const CalibrationQuery> queries, TaskPool& pool, const Deadline& deadline) {
+                                                  std::span<const CalibrationQuery> queries, TaskPool& pool,
+                                                  const Deadline& deadline) {
   std::vector<index::Calibration> calibrations;
   if (queries.empty()) return calibrations;
   const Tracer tracer(segment, lists);
@@ -124,7 +128,8 @@ Result<std::vector<index::Calibration>> Calibrate(const index::VectorSegment& se
   const std::size_t all = segment.header().lists.size();
   for (const float promise : kPromises) {
     const auto stop = std::ranges::partition_point(stops, [&](float candidate) {
-      return SafeRecall(traces, [&](const Trace& trace) { return ListsBefore(trace, candidate); }) < static_cast<double>(promise);
+      return SafeRecall(traces, [&](const Trace& trace) { return ListsBefore(trace, candidate); }) <
+             static_cast<double>(promise);
     });
     if (stop == stops.end()) break;
     std::size_t low = 1, high = all;

@@ -1,6 +1,7 @@
 #include "maintain/measure_recall.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <mutex>
 
 #include "maintain/vector_rows.h"
@@ -15,26 +16,38 @@ struct Query {
   std::optional<std::uint64_t> own_row;  // its address
 };
 
-Result<std::string> ColumnOf(const Snapshot& snapshot, const std::string& asked) {
-  if (!asked.empty()) return asked;
-  for (const arrow::Field& field : snapshot.schema()->fields) {
-    if (query::ElementOf(*field.type)) return field.name;
+Status Check(const RecallOptions& options) {
+  for (const float promise : options.promises) {
+    if (promise > 0 && promise <= 1) continue;
+    char text[48];
+    std::snprintf(text, sizeof text, "recall is %.6g", static_cast<double>(promise));
+    return InvalidArgument(text, "A promise is a share of the true nearest rows above 0 and up to 1, such as 0.95");
   }
-  return InvalidArgument("table " + snapshot.name() + " has no vector column");
+  const auto within = [](std::string_view what, std::size_t count, std::size_t most) -> Status {
+    if (count > 0 && count <= most) return {};
+    return InvalidArgument("the number of " + std::string(what) + " is " + std::to_string(count) + ", not from 1 to " +
+                           std::to_string(most));
+  };
+  FIRN_CHECK(within("promises", options.promises.size(), kMaxPromises));
+  FIRN_CHECK(within("queries", options.vectors.empty() ? options.queries : options.vectors.size(), kMaxRecallQueries));
+  return within("neighbours, k,", options.k, kMaxRecallK);
 }
 
 /// Rows at random places.
-Result<std::vector<Query>> DrawQueries(const Snapshot& snapshot, const std::string& column, const RecallOptions& options, const Deadline& deadline) {
+Result<std::vector<Query>> DrawQueries(const Snapshot& snapshot, const std::string& column,
+                                       const RecallOptions& options, const Deadline& deadline) {
   std::vector<Query> queries;
   for (const std::vector<float>& vector : options.vectors) queries.push_back({vector, std::nullopt});
   if (!queries.empty()) return queries;
-  const double share = std::min(1.0, 1.2 * static_cast<double>(options.queries) / static_cast<double>(std::max<std::uint64_t>(1, snapshot.LiveRows())));
+  const double share = std::min(1.0, 1.2 * static_cast<double>(options.queries) /
+                                         static_cast<double>(std::max<std::uint64_t>(1, snapshot.LiveRows())));
   std::mutex mutex;
   std::map<std::uint64_t, Query> drawn;
   FIRN_CHECK(snapshot.ScanPieces(
       {.columns = {column}},
       [&](const Snapshot::Piece& piece) -> Status {
-        Random random(options.seed ^ lance::MakeRowAddress(piece.fragment->id, piece.OffsetOf(0)) * 0x9E3779B97F4A7C15ULL);
+        Random random(options.seed ^
+                      lance::MakeRowAddress(piece.fragment->id, piece.OffsetOf(0)) * 0x9E3779B97F4A7C15ULL);
         std::vector<std::int64_t> chosen;
         for (const std::int64_t row : PositionsOf(piece)) {
           if (random.Unit() < share) chosen.push_back(row);
@@ -73,7 +86,8 @@ double RecallOf(std::span<const float> found, std::span<const float> truth) {
   if (truth.empty()) return 1;
   const float bound = truth.back() + 1e-5F * std::abs(truth.back()) + 1e-7F;
   const auto hits = std::ranges::count_if(found, [&](float distance) { return distance <= bound; });
-  return static_cast<double>(std::min<std::ptrdiff_t>(hits, static_cast<std::ptrdiff_t>(truth.size()))) / static_cast<double>(truth.size());
+  return static_cast<double>(std::min<std::ptrdiff_t>(hits, static_cast<std::ptrdiff_t>(truth.size()))) /
+         static_cast<double>(truth.size());
 }
 
 double Median(std::vector<double> values) {
@@ -87,8 +101,9 @@ double Median(std::vector<double> values) {
 
 Result<RecallReport> MeasureRecall(query::OpenTable& table, const RecallOptions& options, const Deadline& deadline) {
   const Snapshot& snapshot = table.snapshot();
+  FIRN_CHECK(Check(options));
   RecallReport report;
-  FIRN_TRY(report.column, ColumnOf(snapshot, options.column));
+  FIRN_TRY(report.column, query::VectorColumn(snapshot, options.column));
   FIRN_TRY(const std::vector<Query> queries, DrawQueries(snapshot, report.column, options, deadline));
   report.queries = queries.size();
   report.k = options.k;

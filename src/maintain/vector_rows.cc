@@ -8,7 +8,8 @@ namespace {
 
 using arrow::TypeId;
 
-void AppendFloats(std::vector<float>& out, const arrow::Array& items, TypeId type, std::int64_t begin, std::int64_t end) {
+void AppendFloats(std::vector<float>& out, const arrow::Array& items, TypeId type, std::int64_t begin,
+                  std::int64_t end) {
   const auto append = [&]<class T>(T) {
     const std::span<const T> values = items.Values<T>();
     for (std::int64_t i = begin; i < end; i++) out.push_back(static_cast<float>(values[static_cast<std::size_t>(i)]));

@@ -13,32 +13,6 @@ using table::Snapshot;
 /// Beyond this many wanted rows an index saves little, and its candidates would fill memory.
 constexpr std::size_t kMostByIndex = 10'000;
 
-Result<std::string> ChooseColumn(const Snapshot& snapshot, const std::string& asked) {
-  std::vector<std::string> candidates;
-  for (const arrow::Field& field : snapshot.schema()->fields) {
-    if (ElementOf(*field.type)) candidates.push_back(field.name);
-  }
-  std::string listed;
-  for (const std::string& name : candidates) listed += (listed.empty() ? "" : ", ") + name;
-  if (asked.empty()) {
-    if (candidates.size() == 1) return candidates.front();
-    if (candidates.empty())
-      return InvalidArgument("table " + snapshot.name() + " has no vector column",
-                             "A vector column is a list of equally many numbers in every row");
-    return InvalidArgument("table " + snapshot.name() + " has several vector columns", "Name one of: " + listed);
-  }
-  const auto index = snapshot.schema()->IndexOf(asked);
-  if (!index)
-    return InvalidArgument("table " + snapshot.name() + " has no column \"" + asked + "\"",
-                           listed.empty() ? "" : "Its vector columns are: " + listed);
-  const arrow::Type& type = *snapshot.schema()->fields[*index].type;
-  if (!ElementOf(type)) {
-    return InvalidArgument("column \"" + asked + "\" is " + type.ToString() + ", not a vector",
-                           listed.empty() ? "" : "Vector columns are: " + listed);
-  }
-  return asked;
-}
-
 Status CheckVector(const SearchRequest& request, const Plan& plan, std::int32_t dimension) {
   if (static_cast<std::int64_t>(request.vector.size()) != dimension) {
     return InvalidArgument("the query vector has " + std::to_string(request.vector.size()) + " values, column \"" +
@@ -57,8 +31,15 @@ Status CheckVector(const SearchRequest& request, const Plan& plan, std::int32_t 
   return {};
 }
 
+Status CheckEffort(std::string_view name, std::optional<std::uint32_t> effort, std::string_view advice) {
+  if (!effort || (*effort > 0 && *effort <= kMaxEffort)) return {};
+  return InvalidArgument(
+      std::string(name) + " is " + std::to_string(*effort) + ", not from 1 to " + std::to_string(kMaxEffort),
+      std::string(advice));
+}
 
-/// Nanoseconds of one row's exact distance, vectors in memory; and of one row's 1-bit estimate. Rough, from measurements: only their ratio matters.
+/// Nanoseconds of one row's exact distance, vectors in memory; and of one row's 1-bit estimate. Rough, from
+/// measurements: only their ratio matters.
 double ExactCost(std::size_t dim) { return 40 + 0.05 * static_cast<double>(dim); }
 double EstimateCost(std::size_t dim) { return 0.004 * static_cast<double>(dim); }
 
@@ -75,7 +56,8 @@ double RowsByLists(const SearchRequest& request, const Plan& plan) {
   for (std::size_t i = 0; i < plan.index->segments.size(); i++) {
     const OpenSegment& segment = plan.index->segments[i];
     const index::SegmentHeader& header = segment.segment->header();
-    rows += static_cast<double>(header.rows) * static_cast<double>(ListsFor(segment, request, plan, i)) / static_cast<double>(header.lists.size());
+    rows += static_cast<double>(header.rows) * static_cast<double>(ListsFor(segment, request, plan, i)) /
+            static_cast<double>(header.lists.size());
   }
   return rows;
 }
@@ -96,7 +78,7 @@ Status ChooseWay(OpenTable& table, const SearchRequest& request, Plan& plan, con
   }
   FIRN_TRY(plan.index, table.IndexOf(plan.column, plan.metric, deadline));
   if (plan.index->segments.empty() && plan.index->lance.empty()) {
-    plan.reason = plan.index->warnings.empty() ? "no index" : plan.index->warnings.front();
+    plan.reason = plan.index->warnings.empty() ? "no index" : "its index cannot be used";
     return {};
   }
   FIRN_TRY(plan.vectors, table.Vectors(plan.column, deadline));
@@ -135,6 +117,32 @@ std::optional<simd::Element> ElementOf(const arrow::Type& type) {
   }
 }
 
+Result<std::string> VectorColumn(const Snapshot& snapshot, const std::string& asked) {
+  std::vector<std::string> candidates;
+  for (const arrow::Field& field : snapshot.schema()->fields) {
+    if (ElementOf(*field.type)) candidates.push_back(field.name);
+  }
+  std::string listed;
+  for (const std::string& name : candidates) listed += (listed.empty() ? "" : ", ") + name;
+  if (asked.empty()) {
+    if (candidates.size() == 1) return candidates.front();
+    if (candidates.empty())
+      return InvalidArgument("table " + snapshot.name() + " has no vector column",
+                             "A vector column is a list of equally many numbers in every row");
+    return InvalidArgument("table " + snapshot.name() + " has several vector columns", "Name one of: " + listed);
+  }
+  const auto index = snapshot.schema()->IndexOf(asked);
+  if (!index)
+    return InvalidArgument("table " + snapshot.name() + " has no column \"" + asked + "\"",
+                           listed.empty() ? "" : "Its vector columns are: " + listed);
+  const arrow::Type& type = *snapshot.schema()->fields[*index].type;
+  if (!ElementOf(type)) {
+    return InvalidArgument("column \"" + asked + "\" is " + type.ToString() + ", not a vector",
+                           listed.empty() ? "" : "Vector columns are: " + listed);
+  }
+  return asked;
+}
+
 Result<Plan> MakePlan(OpenTable& table, const SearchRequest& request, const Deadline& deadline) {
   const Snapshot& snapshot = table.snapshot();
   if (request.k == 0) return InvalidArgument("k is 0", "Ask for at least one row");
@@ -142,12 +150,14 @@ Result<Plan> MakePlan(OpenTable& table, const SearchRequest& request, const Dead
     return InvalidArgument("k + offset is beyond " + std::to_string(kMaxK), "Use a scan to read that many rows");
   }
   if (!(request.recall > 0 && request.recall <= 1)) {
-    return InvalidArgument("recall is " + std::to_string(request.recall), "Ask for a share of the true nearest rows above 0 and up to 1, such as 0.95");
+    char text[48];
+    std::snprintf(text, sizeof text, "recall is %.6g", static_cast<double>(request.recall));
+    return InvalidArgument(text, "Ask for a share of the true nearest rows above 0 and up to 1, such as 0.95");
   }
-  if (request.nprobes && *request.nprobes == 0) return InvalidArgument("nprobes is 0", "Probe at least one list, or leave it out");
-  if (request.refine && *request.refine == 0) return InvalidArgument("refine is 0", "Refine at least 1 times k rows, or leave it out");
+  FIRN_CHECK(CheckEffort("nprobes", request.nprobes, "Probe at least one list, or leave it out"));
+  FIRN_CHECK(CheckEffort("refine", request.refine, "Refine at least 1 times k rows, or leave it out"));
   Plan plan;
-  FIRN_TRY(plan.column, ChooseColumn(snapshot, request.vector_column));
+  FIRN_TRY(plan.column, VectorColumn(snapshot, request.vector_column));
   const arrow::Type& type = *snapshot.schema()->fields[*snapshot.schema()->IndexOf(plan.column)].type;
   plan.element = *ElementOf(type);
   const auto indexed = request.metric ? std::nullopt : table.IndexedMetric(plan.column, deadline);
@@ -169,7 +179,8 @@ Result<Plan> MakePlan(OpenTable& table, const SearchRequest& request, const Dead
   return plan;
 }
 
-index::ScanOptions EffortFor(const OpenSegment& segment, const SearchRequest& request, const Plan& plan, std::size_t segment_number) {
+index::ScanOptions EffortFor(const OpenSegment& segment, const SearchRequest& request, const Plan& plan,
+                             std::size_t segment_number) {
   index::ScanOptions effort;
   effort.k = plan.wanted;
   effort.max_candidates = std::max<std::size_t>(plan.wanted * 4, 100);
@@ -188,7 +199,8 @@ index::ScanOptions EffortFor(const OpenSegment& segment, const SearchRequest& re
   return effort;
 }
 
-std::size_t ListsFor(const OpenSegment& segment, const SearchRequest& request, const Plan& plan, std::size_t segment_number) {
+std::size_t ListsFor(const OpenSegment& segment, const SearchRequest& request, const Plan& plan,
+                     std::size_t segment_number) {
   const std::size_t all = segment.segment->header().lists.size();
   if (request.nprobes) return std::min<std::size_t>(*request.nprobes, all);
   const index::Calibration* calibration = CalibrationFor(segment, request.recall);
@@ -196,15 +208,29 @@ std::size_t ListsFor(const OpenSegment& segment, const SearchRequest& request, c
   double lists = calibration->lists;
   if (plan.mask && plan.mask->matches[segment_number] > 0) {
     // The nearest k of fewer rows lie in more lists.
-    lists *= static_cast<double>(segment.segment->header().rows) / static_cast<double>(plan.mask->matches[segment_number]);
+    lists *=
+        static_cast<double>(segment.segment->header().rows) / static_cast<double>(plan.mask->matches[segment_number]);
   }
   return static_cast<std::size_t>(std::clamp(lists, 1.0, static_cast<double>(all)));
+}
+
+std::string_view NameOf(Way way) {
+  switch (way) {
+    case Way::kMatches:
+      return "matches";
+    case Way::kLists:
+      return "lists";
+    case Way::kExact:
+      break;
+  }
+  return "exact";
 }
 
 std::vector<const lance::Fragment*> FragmentsToScan(const Plan& plan) {
   std::vector<const lance::Fragment*> fragments = plan.index->uncovered;
   if (!plan.prefilter) return fragments;
-  for (const OpenLanceIndex& theirs : plan.index->lance) fragments.insert(fragments.end(), theirs.fragments.begin(), theirs.fragments.end());
+  for (const OpenLanceIndex& theirs : plan.index->lance)
+    fragments.insert(fragments.end(), theirs.fragments.begin(), theirs.fragments.end());
   std::ranges::sort(fragments);  // they lie in the manifest in its order
   return fragments;
 }
@@ -216,7 +242,8 @@ std::string Describe(const OpenTable& table, const Plan& plan, const SearchReque
   if (plan.way == Way::kExact) {
     text = "exact ";
     text.append(simd::NameOf(plan.metric)).append(" over column ").append(plan.column);
-    text += ", " + std::to_string(snapshot.LiveRows()) + " rows in " + std::to_string(fragments) + (fragments == 1 ? " fragment" : " fragments");
+    text += ", " + std::to_string(snapshot.LiveRows()) + " rows in " + std::to_string(fragments) +
+            (fragments == 1 ? " fragment" : " fragments");
   } else {
     text = plan.way == Way::kLists ? "index " : "exact over matches, ";
     text.append(simd::NameOf(plan.metric)).append(" over column ").append(plan.column);
@@ -237,7 +264,8 @@ std::string Describe(const OpenTable& table, const Plan& plan, const SearchReque
       text += ", and exact over " + std::to_string(rows) + " rows without an index";
     }
   }
-  if (plan.predicate) text.append(request.postfilter ? ", then filter " : ", where ").append(plan.predicate->ToString());
+  if (plan.predicate)
+    text.append(request.postfilter ? ", then filter " : ", where ").append(plan.predicate->ToString());
   if (!plan.reason.empty()) text += " (" + plan.reason + ")";
   return text;
 }

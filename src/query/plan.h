@@ -1,5 +1,6 @@
 #pragma once
-// How one search will be answered: which column and metric, by which of four ways, and with what effort. Private to the module.
+// How one search will be answered: which column and metric, by which of four ways, and with what effort. Private to the
+// module.
 
 #include <memory>
 #include <optional>
@@ -17,6 +18,8 @@ enum class Way : std::uint8_t {
   kLists,    // the lists of the index that lie near; uncovered fragments as in kExact
 };
 
+std::string_view NameOf(Way way);
+
 struct Plan {
   std::string column;
   simd::Element element = simd::Element::kF32;
@@ -26,22 +29,24 @@ struct Plan {
   std::size_t wanted = 0;  // k + offset, at most the rows there are
 
   Way way = Way::kExact;
-  std::shared_ptr<const ColumnIndex> index;  // unless kExact
-  std::shared_ptr<const FilterMask> mask;    // of a prefilter, unless kExact
+  std::shared_ptr<const ColumnIndex> index;        // unless kExact
+  std::shared_ptr<const FilterMask> mask;          // of a prefilter, unless kExact
   std::shared_ptr<const ResidentVectors> vectors;  // when they are
-  std::string reason;                        // of the way, for people
+  std::string reason;                              // of the way, for people
 };
 
 /// InvalidArgument as Search says.
 Result<Plan> MakePlan(OpenTable& table, const SearchRequest& request, const Deadline& deadline);
 
 /// What a segment is to be scanned with to keep the promise, or as the request says.
-index::ScanOptions EffortFor(const OpenSegment& segment, const SearchRequest& request, const Plan& plan, std::size_t segment_number);
+index::ScanOptions EffortFor(const OpenSegment& segment, const SearchRequest& request, const Plan& plan,
+                             std::size_t segment_number);
 /// How many lists must be read at once, when they are not in memory.
-std::size_t ListsFor(const OpenSegment& segment, const SearchRequest& request, const Plan& plan, std::size_t segment_number);
+std::size_t ListsFor(const OpenSegment& segment, const SearchRequest& request, const Plan& plan,
+                     std::size_t segment_number);
 
-/// Fragments that are scanned exactly beside the index: those without one, and with a filter those that only LanceDB's index covers, so that the
-/// filter costs no recall.
+/// Fragments that are scanned exactly beside the index: those without one, and with a filter those that only LanceDB's
+/// index covers, so that the filter costs no recall.
 std::vector<const lance::Fragment*> FragmentsToScan(const Plan& plan);
 
 std::string Describe(const OpenTable& table, const Plan& plan, const SearchRequest& request);

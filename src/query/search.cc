@@ -20,7 +20,8 @@ struct Found {
 };
 
 bool IsDamage(const Error& error) {
-  return error.kind == ErrorKind::kDataCorruption || error.kind == ErrorKind::kNotFound || error.kind == ErrorKind::kUnsupported;
+  return error.kind == ErrorKind::kDataCorruption || error.kind == ErrorKind::kNotFound ||
+         error.kind == ErrorKind::kUnsupported;
 }
 
 Result<Found> Scatter(const OpenTable& table, const Plan& plan, const SearchRequest& request, Explain& explain,
@@ -38,9 +39,11 @@ Result<Found> Scatter(const OpenTable& table, const Plan& plan, const SearchRequ
   } else if (plan.way == Way::kMatches) {
     FIRN_TRY(found.hits, ScoreMatches(table, plan, request, explain, deadline));
   }
-  const std::vector<const lance::Fragment*> unindexed = plan.way == Way::kExact ? std::vector<const lance::Fragment*>() : FragmentsToScan(plan);
+  const std::vector<const lance::Fragment*> unindexed =
+      plan.way == Way::kExact ? std::vector<const lance::Fragment*>() : FragmentsToScan(plan);
   if (plan.way == Way::kExact || !unindexed.empty()) {
-    FIRN_TRY(ExactHits exact, ScanExactly(snapshot, plan, request, plan.way == Way::kExact ? nullptr : &unindexed, deadline));
+    FIRN_TRY(ExactHits exact,
+             ScanExactly(snapshot, plan, request, plan.way == Way::kExact ? nullptr : &unindexed, deadline));
     explain.rows_scanned += exact.scored;
     std::ranges::move(exact.hits, std::back_inserter(found.hits));
   }
@@ -48,10 +51,11 @@ Result<Found> Scatter(const OpenTable& table, const Plan& plan, const SearchRequ
 }
 
 /// The nearest of all: estimates that may be among them get their exact distance first.
-Result<std::vector<simd::Hit>> Merge(const OpenTable& table, const Plan& plan, const SearchRequest& request, Found found,
-                                     RowsInHand* in_hand, Explain& explain, const Deadline& deadline) {
+Result<std::vector<simd::Hit>> Merge(const OpenTable& table, const Plan& plan, const SearchRequest& request,
+                                     Found found, RowsInHand* in_hand, Explain& explain, const Deadline& deadline) {
   if (!found.estimates.empty()) {
-    FIRN_TRY(const std::vector<simd::Hit> ranked, RankEstimates(table, plan, request, std::move(found.estimates), in_hand, explain, deadline));
+    FIRN_TRY(const std::vector<simd::Hit> ranked,
+             RankEstimates(table, plan, request, std::move(found.estimates), in_hand, explain, deadline));
     found.hits.insert(found.hits.end(), ranked.begin(), ranked.end());
   }
   std::ranges::sort(found.hits);
@@ -73,7 +77,8 @@ Result<std::vector<simd::Hit>> Postfilter(const Snapshot& snapshot, const filter
 }
 
 /// The rows at `addresses` out of those in hand; empty when one of them is not there.
-Result<std::optional<arrow::RecordBatch>> PickInHand(const Snapshot& snapshot, const RowsInHand& in_hand, std::span<const lance::RowAddress> addresses,
+Result<std::optional<arrow::RecordBatch>> PickInHand(const Snapshot& snapshot, const RowsInHand& in_hand,
+                                                     std::span<const lance::RowAddress> addresses,
                                                      const SearchRequest& request) {
   std::vector<std::int64_t> picked;
   for (const lance::RowAddress address : addresses) {
@@ -123,7 +128,8 @@ Result<arrow::RecordBatch> Fetch(const Snapshot& snapshot, std::span<const simd:
 
 double Millis(SteadyTime from, SteadyTime to) { return std::chrono::duration<double, std::milli>(to - from).count(); }
 
-Result<Nearest> FindNearest(OpenTable& table, const SearchRequest& request, RowsInHand* in_hand, const Deadline& deadline) {
+Result<Nearest> FindNearest(OpenTable& table, const SearchRequest& request, RowsInHand* in_hand,
+                            const Deadline& deadline) {
   const Clock& clock = table.snapshot().environment().clock;
   const SteadyTime begin = clock.Now();
   Nearest nearest;
@@ -146,6 +152,7 @@ Result<Nearest> FindNearest(OpenTable& table, const SearchRequest& request, Rows
   explain.fragments = table.snapshot().manifest().fragments.size();
   explain.rows_matching = explain.rows_scanned;
   explain.plan = Describe(table, plan, request);
+  explain.way = NameOf(plan.way);
   if (plan.index) explain.warnings = plan.index->warnings;
   explain.search_ms = Millis(begin, clock.Now());
   return nearest;

@@ -7,12 +7,13 @@
 #include <vector>
 
 #include "arrow/array.h"
-#include "simd/distance.h"
 #include "query/open_table.h"
+#include "simd/distance.h"
 
 namespace firn::query {
 
-inline constexpr std::uint64_t kMaxK = 1'000'000;  // k + offset
+inline constexpr std::uint64_t kMaxK = 1'000'000;       // k + offset
+inline constexpr std::uint32_t kMaxEffort = 1'000'000;  // nprobes, refine
 
 struct SearchRequest {
   std::string vector_column;  // "" = the only vector column (InvalidArgument names the choices otherwise)
@@ -37,26 +38,32 @@ struct SearchRequest {
 /// What a column's vectors are made of; empty when it holds no vectors.
 std::optional<simd::Element> ElementOf(const arrow::Type& type);
 
+/// The column that `asked` names, or the only one with vectors when it is "". InvalidArgument names the choices.
+Result<std::string> VectorColumn(const table::Snapshot& snapshot, const std::string& asked);
+
 /// What a query cost, planned against spent.
 struct Explain {
   std::uint64_t version = 0;
   std::uint64_t fragments = 0;
-  std::uint64_t rows_scanned = 0;   // rows whose exact distance was computed
-  std::uint64_t rows_matching = 0;  // of them, rows that passed the filter
-  std::uint64_t lists = 0;          // of the index, scanned
-  std::uint64_t graphs = 0;         // walked instead of lists
-  std::uint64_t rows_estimated = 0;  // by one bit a dimension
-  std::uint64_t rows_refined = 0;    // by the supplement
-  std::uint64_t candidates = 0;      // whose vectors were read
-  std::vector<std::string> warnings;
-  std::string plan;                 // one line: "exact l2 over 100000 rows in 1 fragment, prefilter (...)"
+  std::uint64_t rows_scanned = 0;     // rows whose exact distance was computed
+  std::uint64_t rows_matching = 0;    // of them, rows that passed the filter
+  std::uint64_t lists = 0;            // of the index, scanned
+  std::uint64_t graphs = 0;           // walked instead of lists
+  std::uint64_t rows_estimated = 0;   // by one bit a dimension
+  std::uint64_t rows_refined = 0;     // by the supplement
+  std::uint64_t candidates = 0;       // whose vectors were read
+  std::vector<std::string> warnings;  // the answer is right, but an index that should have helped did not
+  std::string_view
+      way;  // "exact", "matches" (each row that the filter lets through) or "lists" (of the index, or its graph)
+  std::string plan;  // one line: "exact l2 over 100000 rows in 1 fragment, prefilter (...)"
   double open_ms = 0, search_ms = 0, fetch_ms = 0;
   // Filled by the engine from its counting store:
   std::uint64_t rounds = 0, requests = 0, bytes_read = 0;
   double total_ms = 0;
 };
 
-/// Steps 1 to 4 of a search: which rows, and how far; nearest first, ties by row address. `offset` of them are still there.
+/// Steps 1 to 4 of a search: which rows, and how far; nearest first, ties by row address. `offset` of them are still
+/// there.
 struct Nearest {
   std::vector<simd::Hit> hits;
   Explain explain;
@@ -70,8 +77,9 @@ struct SearchResult {
 /// Errors are those of Search.
 Result<Nearest> FindNearest(OpenTable& table, const SearchRequest& request, const Deadline& deadline);
 
-/// InvalidArgument: unknown column, wrong dimension, k = 0 or beyond kMaxK, recall not in (0, 1], non-finite query, filter errors. An index that
-/// is corrupt or missing costs time and gives a warning, never an error or a wrong row.
+/// InvalidArgument: unknown column, wrong dimension, k = 0 or beyond kMaxK, recall not in (0, 1], nprobes or refine 0
+/// or beyond kMaxEffort, non-finite query, filter errors. An index that is corrupt or missing costs time and gives a
+/// warning, never an error or a wrong row.
 Result<SearchResult> Search(OpenTable& table, const SearchRequest& request, const Deadline& deadline);
 
 }  // namespace firn::query

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
+#include <cmath>
+#include <cstdio>
 #include <filesystem>
 #include <fstream>
 
@@ -242,6 +244,94 @@ TEST_F(ApiTest, TablesAreListedInPages) {
   EXPECT_EQ(Get("/v1/tables?limit=1001").status, 400);
 }
 
+/// `rows` rows {"id", "even", "vector"} of four dimensions on a spiral.
+std::string SpiralRows(int first, int rows) {
+  std::string lines;
+  for (int id = first; id < first + rows; id++) {
+    char line[160];
+    std::snprintf(line, sizeof line,
+                  R"({"id":%d,"even":%s,"vector":[%.4f,%.4f,%.4f,%.4f]})"
+                  "\n",
+                  id, id % 2 == 0 ? "true" : "false", std::cos(id * 0.7) * id, std::sin(id * 0.7) * id, id * 0.5,
+                  std::cos(id * 0.3));
+    lines += line;
+  }
+  return lines;
+}
+constexpr std::string_view kLines = "Content-Type: application/x-ndjson\r\n";
+
+TEST_F(ApiTest, AnIndexIsBuiltUsedDescribedMeasuredAndDropped) {
+  ASSERT_EQ(Post("/v1/tables/docs", SpiralRows(0, 600), kLines).status, 201);
+  const std::string search = R"({"vector":[10,10,10,0],"k":3,"columns":["id"],"explain":true)";
+  EXPECT_THAT(Post("/v1/tables/docs/search", search + "}").body, HasSubstr("\"way\":\"exact\""));
+  EXPECT_EQ(Get("/v1/tables/docs/indexes").body, "{\"indexes\":[],\"builds\":[]}\n");
+
+  const RawResponse built = Post("/v1/tables/docs/indexes", R"({"column":"vector","metric":"l2","rows_per_list":50})");
+  EXPECT_EQ(built.status, 201) << built.body;
+  EXPECT_THAT(built.body, StartsWith(R"({"name":"vector_idx","column":"vector","kind":"vector","metric":"l2","dim":4,)"
+                                     R"("rows":600,"rows_missing":0,"segments":1,"lists":12,)"));
+  EXPECT_EQ(Get("/v1/tables/docs/indexes/vector_idx").body, built.body);
+  EXPECT_THAT(Get("/v1/tables/docs/indexes").body,
+              StartsWith("{\"indexes\":[" + built.body.substr(0, built.body.size() - 1)));
+  EXPECT_THAT(Get("/v1/tables/docs/indexes/vector_idx/build").body, HasSubstr("\"state\":\"done\""));
+
+  const RawResponse found = Post("/v1/tables/docs/search", search + "}");
+  EXPECT_THAT(found.body, HasSubstr("\"way\":\"lists\"")) << found.body;
+  EXPECT_THAT(found.body, Not(HasSubstr("warnings")));
+  EXPECT_THAT(Post("/v1/tables/docs/search", search + R"(,"nprobes":2,"refine":5})").body, HasSubstr("\"lists\":2,"));
+  EXPECT_THAT(Post("/v1/tables/docs/search", search + R"(,"exact":true})").body, HasSubstr("\"way\":\"exact\""));
+  EXPECT_THAT(Post("/v1/tables/docs/search", search + R"(,"recall":1})").body, HasSubstr("\"way\":\"exact\""));
+  EXPECT_THAT(Post("/v1/tables/docs/search", search + R"(,"filter":"id = 7"})").body, HasSubstr("\"way\":\"matches\""));
+  const RawResponse older =
+      Post("/search", R"({"table":"docs","query_vector":[10,10,10,0],"limit":3,"nprobes":1,"explain":true})");
+  EXPECT_THAT(older.body, HasSubstr("\"lists\":1,")) << older.body;
+
+  const RawResponse recall =
+      Post("/v1/tables/docs/recall", R"({"promises":[0.5,0.95],"queries":20,"k":5,"filter":"even"})");
+  EXPECT_EQ(recall.status, 200) << recall.body;
+  EXPECT_THAT(recall.body, StartsWith("{\"column\":\"vector\",\"queries\":20,\"k\":5,"));
+  EXPECT_THAT(recall.body, ContainsRegex("\"promise\":0.5,.*\"promise\":0.95,"));
+  EXPECT_THAT(Post("/v1/tables/docs/recall", R"({"vectors":[[1,2,3,4],[5,6,7,8]]})").body, HasSubstr("\"queries\":2,"));
+
+  EXPECT_EQ(Post("/v1/tables/docs/rows", SpiralRows(600, 10), kLines).status, 200);
+  EXPECT_THAT(Get("/v1/tables/docs/indexes/vector_idx").body, HasSubstr("\"rows\":600,\"rows_missing\":10,"));
+  EXPECT_THAT(Post("/v1/tables/docs/indexes", R"({"missing":true})").body,
+              HasSubstr("\"rows\":610,\"rows_missing\":0,\"segments\":2,"));
+
+  const std::string metrics = Get("/metrics").body;
+  EXPECT_THAT(metrics, HasSubstr("firn_index_builds_total{outcome=\"done\"} 2\n"));
+  EXPECT_THAT(metrics, HasSubstr("firn_search_index_total{way=\"matches\"} 1\n"));
+  EXPECT_THAT(metrics, HasSubstr("firn_index_builds_running 0\n"));
+  EXPECT_THAT(metrics, Not(HasSubstr("firn_search_lists_total 0\n")));
+
+  EXPECT_EQ(Ask("DELETE", "/v1/tables/docs/indexes/vector_idx").body, "{\"dropped\":\"vector_idx\"}\n");
+  EXPECT_EQ(Ask("DELETE", "/v1/tables/docs/indexes/vector_idx").status, 404);
+  EXPECT_EQ(Get("/v1/tables/docs/indexes/vector_idx").status, 404);
+  EXPECT_THAT(Post("/v1/tables/docs/search", search + "}").body, HasSubstr("\"way\":\"exact\""));
+}
+
+TEST_F(ApiTest, ABuildInTheBackgroundIsFollowedToItsEnd) {
+  ASSERT_EQ(Post("/v1/tables/docs", SpiralRows(0, 300), kLines).status, 201);
+  EXPECT_EQ(Get("/v1/tables/docs/indexes/mine/build").status, 404);
+  const RawResponse started = Post("/v1/tables/docs/indexes", R"({"name":"mine","wait":false})");
+  EXPECT_EQ(started.status, 202) << started.body;
+  EXPECT_THAT(started.body,
+              ContainsRegex(R"(^\{"id":"[0-9a-f-]{36}","index":"mine","column":"vector","metric":"l2","state":")"));
+  const RawResponse over = Get("/v1/tables/docs/indexes/mine/build?wait_ms=60000");
+  EXPECT_THAT(over.body, HasSubstr("\"state\":\"done\""));
+  EXPECT_EQ(Get("/v1/tables/docs/indexes/mine").status, 200);
+  EXPECT_THAT(Ask("DELETE", "/v1/tables/docs/indexes/mine/build").body, HasSubstr("\"state\":\"done\""))
+      << "it was over";
+  EXPECT_EQ(Get("/v1/tables/docs/indexes/mine/build?wait_ms=3600001").status, 400);
+}
+
+TEST_F(ApiTest, NoMoreIndexBuildsRunThanTheSettingSays) {
+  ASSERT_EQ(Post("/v1/tables/docs", SpiralRows(0, 10), kLines).status, 201);
+  config.max_index_builds = 0;
+  Serve();
+  EXPECT_EQ(Post("/v1/tables/docs/indexes", "{}").status, 429);
+}
+
 struct BadRequest {
   std::string method, target, body, content_type;
   int status;
@@ -291,6 +381,42 @@ TEST_F(ApiTest, BadInputGetsAClearAnswerAndNothingIsWritten) {
       {"POST", "/search", R"({"table":"docs","vector":[1,0,0]})", json, 400, "Did you mean 'query_vector'?"},
       {"POST", "/v1/tables/docs/search", R"({"vector":[1,0,0],"metric":"manhattan"})", json, 400, "manhattan"},
       {"POST", "/v1/tables/docs/search", R"({"vector":[1,0,0],"columns":["no"]})", json, 400, "no"},
+      {"POST", "/search", R"({"table":"docs","query_vector":[1,0,0],"recall":1.5})", json, 400, "recall is 1.5"},
+      {"POST", "/search", R"({"table":"docs","query_vector":[1,0,0],"recall":"high"})", json, 400,
+       "'recall' is not a number"},
+      {"POST", "/v1/tables/docs/search", R"({"vector":[1,0,0],"recall":0})", json, 400, "recall is 0"},
+      {"POST", "/v1/tables/docs/search", R"({"vector":[1,0,0],"recall":1e300})", json, 400, "recall is inf"},
+      {"POST", "/v1/tables/docs/search", R"({"vector":[1,0,0],"nprobes":0})", json, 400, "nprobes is 0"},
+      {"POST", "/v1/tables/docs/search", R"({"vector":[1,0,0],"nprobes":1.5})", json, 400, "whole number"},
+      {"POST", "/v1/tables/docs/search", R"({"vector":[1,0,0],"refine":99999999999})", json, 400,
+       "not from 1 to 1000000"},
+      {"POST", "/v1/tables/docs/search", R"({"vector":[1,0,0],"exact":1})", json, 400, "'exact' is not true or false"},
+      {"POST", "/v1/tables/docs/indexes", R"({"column":"text"})", json, 400, "not a vector"},
+      {"POST", "/v1/tables/docs/indexes", R"({"column":"no"})", json, 400, "Its vector columns are: vector"},
+      {"POST", "/v1/tables/docs/indexes", R"({"column":7})", json, 400, "'column' is not a string"},
+      {"POST", "/v1/tables/docs/indexes", R"({"metric":"manhattan"})", json, 400, "manhattan"},
+      {"POST", "/v1/tables/docs/indexes", R"({"metric":"hamming"})", json, 422, "hamming"},
+      {"POST", "/v1/tables/docs/indexes", R"({"kind":"hnsw"})", json, 400, "There is one kind: vector"},
+      {"POST", "/v1/tables/docs/indexes", R"({"name":""})", json, 400, "'name' is empty"},
+      {"POST", "/v1/tables/docs/indexes", R"({"name":"a\nb"})", json, 400, "control characters"},
+      {"POST", "/v1/tables/docs/indexes", R"({"rows_per_list":0})", json, 400, "rows_per_list"},
+      {"POST", "/v1/tables/docs/indexes", R"({"wait":"no"})", json, 400, "'wait' is not true or false"},
+      {"POST", "/v1/tables/docs/indexes", R"({"colunm":"vector"})", json, 400, "Did you mean 'column'?"},
+      {"POST", "/v1/tables/none/indexes", "{}", json, 404, "none"},
+      {"GET", "/v1/tables/none/indexes", "", json, 404, "none"},
+      {"GET", "/v1/tables/docs/indexes/no", "", json, 404, "It has none"},
+      {"DELETE", "/v1/tables/docs/indexes/no", "", json, 404, "no index"},
+      {"DELETE", "/v1/tables/docs/indexes/no/build", "", json, 404, "since it started"},
+      {"GET", "/v1/tables/docs/indexes/no/build?wait=1", "", json, 400, "wait_ms"},
+      {"POST", "/v1/tables/docs/recall", R"({"promises":[1.5]})", json, 400, "recall is 1.5"},
+      {"POST", "/v1/tables/docs/recall", R"({"promises":[]})", json, 400, "promises"},
+      {"POST", "/v1/tables/docs/recall", R"({"queries":0})", json, 400, "queries"},
+      {"POST", "/v1/tables/docs/recall", R"({"k":1001})", json, 400, "not from 1 to 1000"},
+      {"POST", "/v1/tables/docs/recall", R"({"vectors":[[1,2]]})", json, 400, "2 values"},
+      {"POST", "/v1/tables/docs/recall", R"({"vectors":[1,2]})", json, 400, "vectors[0]"},
+      {"POST", "/v1/tables/docs/recall", R"({"vectors":[[1,2,3]],"queries":1})", json, 400, "both"},
+      {"POST", "/v1/tables/docs/recall", R"({"column":"text"})", json, 400, "not a vector"},
+      {"POST", "/v1/tables/docs/recall", R"({"filter":"id >"})", json, 400, ""},
       {"GET", "/v1/tables/docs/rows?limit=x", "", json, 400, "limit"},
       {"GET", "/v1/tables/docs/rows?colums=id", "", json, 400, "Did you mean 'columns'?"},
       {"GET", "/v1/tables/docs/rows?format=xml", "", json, 400, "xml"},
@@ -419,6 +545,12 @@ TEST_F(KeysApiTest, AKeyMayDoWhatItsScopesSay) {
   EXPECT_EQ(Post("/tables", table, keys["writer"]).status, 201);
   EXPECT_EQ(Get("/v1/tables/docs/rows", keys["writer"]).status, 403);
   EXPECT_EQ(Get("/v1/tables/docs/rows", keys["reader"]).status, 200);
+  EXPECT_EQ(Post("/v1/tables/docs/indexes", "{}", keys["reader"]).status, 403);
+  EXPECT_EQ(Post("/v1/tables/docs/indexes", "{}", keys["writer"]).status, 400) << "it has no vectors";
+  EXPECT_EQ(Ask("DELETE", "/v1/tables/docs/indexes/x", {}, keys["reader"]).status, 403);
+  EXPECT_EQ(Ask("DELETE", "/v1/tables/docs/indexes/x", {}, keys["writer"]).status, 404);
+  EXPECT_EQ(Get("/v1/tables/docs/indexes", keys["writer"]).status, 403);
+  EXPECT_EQ(Post("/v1/tables/docs/recall", "{}", keys["reader"]).status, 400);
   EXPECT_EQ(Ask("DELETE", "/v1/tables/docs", {}, keys["writer"]).status, 403);
   EXPECT_EQ(Get("/v1/tables/docs/rows", keys["admin"]).status, 200);
   EXPECT_EQ(Ask("DELETE", "/v1/tables/docs", {}, keys["admin"]).status, 200);

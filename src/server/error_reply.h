@@ -9,6 +9,9 @@
 
 namespace firn::server {
 
+/// {"kind":"InvalidArgument","message":"...","hint":"..."}
+void AppendError(std::string& out, const Error& error);
+
 /// `status` 0 = by the error's kind.
 Response ErrorReply(const Error& error, std::string_view request_id, int status = 0);
 

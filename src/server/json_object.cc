@@ -22,6 +22,13 @@ Error WrongType(std::string_view name, std::string_view wanted) {
   return InvalidArgument("the member '" + std::string(name) + "' is not " + std::string(wanted));
 }
 
+Result<float> ToFloat(const dom::element& element, const std::string& place) {
+  double number = 0;
+  if (element.get(number) != simdjson::SUCCESS) return WrongType(place, "a number");
+  if (!std::isfinite(static_cast<float>(number))) return WrongType(place, "a number that fits 32 bits");
+  return static_cast<float>(number);
+}
+
 /// Line and column, 1-based, of `at` in `text`.
 std::string PlaceOf(std::string_view text, const char* at) {
   if (at < text.data() || at > text.data() + text.size()) return {};
@@ -169,14 +176,25 @@ Result<std::optional<std::vector<std::uint64_t>>> JsonObject::UnsignedList(std::
 }
 
 Result<std::optional<std::vector<float>>> JsonObject::Floats(std::string_view name) {
-  return parts_->List<float>(name, kMaxFloats,
-                             [](const dom::element& element, const std::string& place) -> Result<float> {
-                               double number = 0;
-                               if (element.get(number) != simdjson::SUCCESS) return WrongType(place, "a number");
-                               if (!std::isfinite(static_cast<float>(number)))
-                                 return WrongType(place, "a number that fits 32 bits");
-                               return static_cast<float>(number);
-                             });
+  return parts_->List<float>(name, kMaxFloats, ToFloat);
+}
+
+Result<std::optional<std::vector<std::vector<float>>>> JsonObject::FloatLists(std::string_view name) {
+  std::size_t floats = 0;
+  return parts_->List<std::vector<float>>(
+      name, kMaxFloats, [&](const dom::element& element, const std::string& place) -> Result<std::vector<float>> {
+        dom::array array;
+        if (element.get(array) != simdjson::SUCCESS) return WrongType(place, "a list of numbers");
+        std::vector<float> values;
+        for (const dom::element value : array) {
+          if (floats++ == kMaxFloats)
+            return InvalidArgument("the member '" + std::string(name) + "' has more than " +
+                                   std::to_string(kMaxFloats) + " numbers");
+          FIRN_TRY(const float number, ToFloat(value, place + "[" + std::to_string(values.size()) + "]"));
+          values.push_back(number);
+        }
+        return values;
+      });
 }
 
 std::string_view JsonObject::Raw(std::string_view name) const {

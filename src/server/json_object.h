@@ -36,6 +36,8 @@ class JsonObject {
   Result<std::optional<std::vector<std::uint64_t>>> UnsignedList(std::string_view name);
   /// Finite as f32 each; at most kMaxFloats.
   Result<std::optional<std::vector<float>>> Floats(std::string_view name);
+  /// Lists of such floats; at most kMaxFloats in all.
+  Result<std::optional<std::vector<std::vector<float>>>> FloatLists(std::string_view name);
   /// The member's value as it stands in the text, not yet checked; "" when absent or null.
   std::string_view Raw(std::string_view name) const;
   /// The member as a list of objects, each as it stands in the text.

@@ -96,7 +96,21 @@ void Metrics::CountError(std::string_view endpoint, ErrorKind kind) {
   errors_[labels]++;
 }
 
-void Metrics::CountSearch(bool found) { (found ? searches_found_ : searches_failed_)++; }
+void Metrics::CountSearch(const Result<query::SearchResult>& found) {
+  (found ? searches_found_ : searches_failed_)++;
+  if (!found) return;
+  const query::Explain& explain = found->explain;
+  lists_scanned_ += explain.lists;
+  if (!explain.warnings.empty()) searches_warned_++;
+  const std::lock_guard lock(mutex_);
+  search_ways_["way=\"" + std::string(explain.way) + "\""]++;
+}
+
+void Metrics::CountBuild(std::string_view outcome, double seconds) {
+  const std::lock_guard lock(mutex_);
+  builds_["outcome=\"" + std::string(outcome) + "\""]++;
+  build_seconds_ += seconds;
+}
 
 std::string Metrics::Render(const MetricsSnapshot& snapshot) const {
   std::string out;
@@ -106,7 +120,14 @@ std::string Metrics::Render(const MetricsSnapshot& snapshot) const {
     Family(out, "lancedb_requests_total", "Requests answered.", requests_);
     RenderHistograms(out);
     Family(out, "lancedb_errors_total", "Requests that failed, by kind of error.", errors_);
+    Family(out, "firn_search_index_total",
+           "Searches by way: lists of an index, matches of a filter one by one, or exact over all rows.", search_ways_);
+    RenderBuilds(out);
   }
+  Single(out, "firn_index_builds_running", "gauge", "Index builds that run now.", number(snapshot.index_builds));
+  Single(out, "firn_search_lists_total", "counter", "Lists of indexes that searches scanned.", number(lists_scanned_));
+  Single(out, "firn_search_warnings_total", "counter", "Searches that an index should have helped, but did not.",
+         number(searches_warned_));
   Single(out, "lancedb_tables_total", "gauge", "Tables in the database when last counted.",
          static_cast<double>(tables_.load()));
   Describe(out, "lancedb_search_operations_total", "counter", "Vector searches.");
@@ -134,6 +155,16 @@ std::string Metrics::Render(const MetricsSnapshot& snapshot) const {
   Single(out, "process_start_time_seconds", "gauge", "Start of the server since the epoch.",
          snapshot.start_time_seconds);
   return out;
+}
+
+void Metrics::RenderBuilds(std::string& out) const {
+  Family(out, "firn_index_builds_total", "Index builds that are over.", builds_);
+  static constexpr std::string_view kName = "firn_index_build_seconds";
+  Describe(out, kName, "summary", "How long they took.");
+  std::uint64_t count = 0;
+  for (const auto& [labels, builds] : builds_) count += builds;
+  Sample(out, std::string(kName) + "_sum", "", build_seconds_);
+  Sample(out, std::string(kName) + "_count", "", static_cast<double>(count));
 }
 
 void Metrics::RenderHistograms(std::string& out) const {

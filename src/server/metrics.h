@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "base/result.h"
+#include "query/search.h"
 #include "server/http/listener.h"
 #include "store/counting.h"
 
@@ -22,6 +23,7 @@ struct MetricsSnapshot {
   store::StoreCounts store;
   double start_time_seconds = 0;  // since 1970
   std::string_view version;
+  std::uint64_t index_builds = 0;  // that run
 };
 
 /// Thread-safe. Labels are bounded: `endpoint` is a route's template, never a path.
@@ -37,7 +39,9 @@ class Metrics {
   };
   void CountRequest(const Request& request);
   void CountError(std::string_view endpoint, ErrorKind kind);
-  void CountSearch(bool found);
+  void CountSearch(const Result<query::SearchResult>& found);
+  /// `outcome`: one of a few words.
+  void CountBuild(std::string_view outcome, double seconds);
   void CountRows(std::uint64_t written) { rows_written_ += written; }
 
   void SetTables(std::uint64_t tables) { tables_ = static_cast<std::int64_t>(tables); }
@@ -54,12 +58,16 @@ class Metrics {
   using Labels = std::string;  // method="GET",endpoint="/health"
 
   void RenderHistograms(std::string& out) const;
+  void RenderBuilds(std::string& out) const;
 
   mutable std::mutex mutex_;
   std::map<Labels, std::uint64_t, std::less<>> requests_;
   std::map<Labels, Histogram, std::less<>> durations_;
   std::map<Labels, std::uint64_t, std::less<>> errors_;
-  std::atomic<std::uint64_t> searches_found_{0}, searches_failed_{0};
+  std::map<Labels, std::uint64_t, std::less<>> search_ways_;
+  std::map<Labels, std::uint64_t, std::less<>> builds_;
+  double build_seconds_ = 0;
+  std::atomic<std::uint64_t> searches_found_{0}, searches_failed_{0}, searches_warned_{0}, lists_scanned_{0};
   std::atomic<std::uint64_t> bytes_received_{0}, bytes_sent_{0}, rows_written_{0};
   std::atomic<std::int64_t> tables_{0};
 };

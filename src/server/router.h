@@ -14,6 +14,7 @@
 #include "server/auth.h"
 #include "server/http/listener.h"
 #include "server/http/message.h"
+#include "server/index_builds.h"
 #include "server/metrics.h"
 #include "server/query.h"
 
@@ -23,6 +24,7 @@ namespace firn::server {
 struct Backend {
   engine::Engine& engine;
   Metrics& metrics;
+  IndexBuilds& builds;
   const Clock& clock;
   WallTime started{};
   std::atomic<bool> draining{false};
@@ -42,6 +44,7 @@ struct Call {
   int error_status = 0;  // of the answer to the error that the handler returns; 0 = by its kind
 
   const std::string& table() const { return parameters.front(); }
+  const std::string& index() const { return parameters[1]; }
 };
 
 using Handler = Result<Response> (*)(Call& call);

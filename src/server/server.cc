@@ -1,5 +1,7 @@
 #include "server/server.h"
 
+#include <algorithm>
+
 #include "server/config.h"
 #include "server/service.h"
 #include "server/version.h"
@@ -20,14 +22,25 @@ Result<KeyRing> ReadKeys(const std::string& path) {
   return keys;
 }
 
+BuildLimits LimitsOfBuilds(const ServerConfig& config, const engine::World& world) {
+  BuildLimits limits;
+  limits.running = config.max_index_builds;
+  // One who waits holds a worker.
+  limits.waiting = std::max<std::size_t>(1, config.listener.worker_threads / 4);
+  if (const auto folder = world.environment("TMPDIR"); folder && !folder->empty()) limits.scratch_folder = *folder;
+  return limits;
+}
+
 }  // namespace
 
 struct Server::Parts {
   Parts(const ServerConfig& given, engine::Engine& engine, const engine::World& outside, KeyRing keys)
       : config(given),
         world(outside),
+        builds(WorkOf(engine), metrics, outside.clock, outside.random, outside.log, LimitsOfBuilds(given, outside)),
         backend{.engine = engine,
                 .metrics = metrics,
+                .builds = builds,
                 .clock = outside.clock,
                 .started = outside.clock.WallNow(),
                 .listener_counts = {}},
@@ -36,6 +49,7 @@ struct Server::Parts {
   const ServerConfig config;
   const engine::World world;
   Metrics metrics;
+  IndexBuilds builds;
   Backend backend;
   Service service;
   std::unique_ptr<Listener> listener;  // last: its threads use all of the above
@@ -81,6 +95,7 @@ bool Server::Drain() {
   parts_->backend.draining = true;
   log.Info("draining", {{"running", parts_->listener->Counts().running_requests}});
   if (parts_->config.drain_delay > Duration::zero()) parts_->world.clock.SleepFor(parts_->config.drain_delay);
+  parts_->builds.Close();
   const bool whole = parts_->listener->Drain(parts_->config.drain_timeout);
   if (!whole)
     log.Warn("requests were cut off: the drain timeout is over",
@@ -90,7 +105,11 @@ bool Server::Drain() {
   return whole;
 }
 
-void Server::Stop() { parts_->listener->Stop(); }
+void Server::Stop() {
+  parts_->builds.Close();
+  parts_->listener->Stop();
+  parts_->builds.Stop();
+}
 
 bool Server::RunUntilSignal() {
   parts_->listener->WaitForSignal();

@@ -20,9 +20,10 @@ struct ServerConfig {
   Duration stream_timeout = std::chrono::hours(1);      // of answers that are streamed: GET /v1/tables/{table}/rows
   Duration drain_delay{};  // after SIGTERM: not ready, but still serving, until balancers have noticed
   Duration drain_timeout = std::chrono::seconds(30);
-  std::string keys_file;     // "" = no keys: whoever reaches the port may do everything
-  bool open_health = true;   // /health* needs no key
-  bool open_metrics = true;  // /metrics needs no key
+  std::string keys_file;             // "" = no keys: whoever reaches the port may do everything
+  bool open_health = true;           // /health* needs no key
+  bool open_metrics = true;          // /metrics needs no key
+  std::size_t max_index_builds = 2;  // at once
 };
 
 /// Thread-safe.

@@ -225,6 +225,8 @@ std::vector<Setting> MakeSettings() {
              "waiting for a worker; more get 503", 0, kMost32, FIRN_AT(server.listener.max_queued_requests)),
       Number("worker-threads", {"FIRN_WORKER_THREADS"}, "limits.worker_threads", "requests that run at once", 1, 1024,
              FIRN_AT(server.listener.worker_threads)),
+      Number("max-index-builds", {"FIRN_MAX_INDEX_BUILDS"}, "limits.index_builds",
+             "that clients may have running at once", 0, 64, FIRN_AT(server.max_index_builds)),
       Millis("idle-timeout-ms", {"FIRN_IDLE_TIMEOUT_MS"}, "limits.idle_timeout_ms",
              "milliseconds between requests of a connection", 1, FIRN_AT(server.listener.idle_timeout)),
       Millis("header-timeout-ms", {"FIRN_HEADER_TIMEOUT_MS"}, "limits.header_timeout_ms",

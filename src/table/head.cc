@@ -15,7 +15,8 @@ namespace {
 Result<index::Catalog> OrNone(const Environment& environment, std::string_view root, Result<index::Catalog> catalog) {
   if (catalog) return catalog;
   const ErrorKind kind = catalog.error().kind;
-  if (kind != ErrorKind::kDataCorruption && kind != ErrorKind::kUnsupported && kind != ErrorKind::kNotFound) return catalog;
+  if (kind != ErrorKind::kDataCorruption && kind != ErrorKind::kUnsupported && kind != ErrorKind::kNotFound)
+    return catalog;
   environment.log.Warn("indexes not used", {{"table", root}, {"error", catalog.error().message}});
   return index::Catalog{};
 }
@@ -33,7 +34,8 @@ std::optional<std::uint64_t> CatalogIn(std::span<const store::BundleEntry> entri
 }
 
 /// Takes the hint's entries in; the number of the catalog that it holds.
-std::optional<std::uint64_t> TakeHint(const Environment& environment, std::string_view root, const Result<store::ReadResult>& head) {
+std::optional<std::uint64_t> TakeHint(const Environment& environment, std::string_view root,
+                                      const Result<store::ReadResult>& head) {
   if (!head) return std::nullopt;
   auto entries = store::DecodeBundle(head->bytes, HeadKey(root));
   if (!entries) {
@@ -48,14 +50,19 @@ std::optional<std::uint64_t> TakeHint(const Environment& environment, std::strin
 }
 
 /// Reads, through a store that records it, what a search would.
-Status ReadAhead(store::ObjectStore& store, const Environment& environment, std::string_view root, const Deadline& deadline) {
+Status ReadAhead(store::ObjectStore& store, const Environment& environment, std::string_view root,
+                 const Deadline& deadline) {
   FIRN_TRY(store::ListPage versions, store.List(lance::LatestVersionListing(root), deadline));
   FIRN_TRY(const lance::Manifest manifest, lance::ReadLatestManifest(store, root, std::move(versions), deadline));
   FIRN_TRY(const index::Catalog catalog, ReadCatalog(store, root, deadline));
   std::vector<store::ReadRequest> hot;
   for (const index::SegmentEntry& entry : catalog.segments) {
-    const bool useful = std::ranges::any_of(entry.fragments, [&](const index::SegmentFragment& each) { return StillCovers(each, manifest, entry.field_id); });
-    if (useful) hot.push_back(store::ReadRequest::Range(std::string(root) + "/" + entry.object, entry.footer.hot_offset, entry.footer.hot_bytes));
+    const bool useful = std::ranges::any_of(entry.fragments, [&](const index::SegmentFragment& each) {
+      return StillCovers(each, manifest, entry.field_id);
+    });
+    if (useful)
+      hot.push_back(store::ReadRequest::Range(std::string(root) + "/" + entry.object, entry.footer.hot_offset,
+                                              entry.footer.hot_bytes));
   }
   if (!hot.empty()) (void)store.ReadMany(hot, deadline);  // what cannot be read now is not in the hint
   std::vector<const lance::Fragment*> fragments, deleted;
@@ -78,27 +85,37 @@ Status ReadAhead(store::ObjectStore& store, const Environment& environment, std:
 
 std::string HeadKey(std::string_view root) { return std::string(root) + "/_firn/head"; }
 
+Result<index::Catalog> ReadUsableCatalog(const Environment& environment, std::string_view root,
+                                         const Deadline& deadline) {
+  return OrNone(environment, root, ReadCatalog(environment.store, root, deadline));
+}
+
 Result<NewestState> ReadNewest(const Environment& environment, std::string_view root, const Deadline& deadline) {
   store::ObjectStore& store = environment.store;
   if (environment.primed == nullptr) {
     FIRN_TRY(lance::Manifest manifest, lance::ReadLatestManifest(store, root, deadline));
-    FIRN_TRY(index::Catalog catalog, OrNone(environment, root, ReadCatalog(store, root, deadline)));
+    FIRN_TRY(index::Catalog catalog, ReadUsableCatalog(environment, root, deadline));
     return NewestState{std::move(manifest), std::move(catalog)};
   }
   const store::ReadRequest hint = store::ReadRequest::WholeUncached(HeadKey(root));
   store::ReadAndListResult round = store.ReadManyAndList({&hint, 1}, lance::LatestVersionListing(root), deadline);
   if (!round.list) return std::move(round.list).error();
-  const std::optional<std::uint64_t> number = round.reads.empty() ? std::nullopt : TakeHint(environment, root, round.reads.front());
+  const std::optional<std::uint64_t> number =
+      round.reads.empty() ? std::nullopt : TakeHint(environment, root, round.reads.front());
   FIRN_TRY(lance::Manifest manifest, lance::ReadLatestManifest(store, root, *std::move(round.list), deadline));
-  Result<index::Catalog> catalog = number ? ReadCatalog(store, root, *number, deadline) : ReadCatalog(store, root, deadline);
+  Result<index::Catalog> catalog =
+      number ? ReadCatalog(store, root, *number, deadline) : ReadCatalog(store, root, deadline);
   FIRN_TRY(index::Catalog usable, OrNone(environment, root, std::move(catalog)));
   return NewestState{std::move(manifest), std::move(usable)};
 }
 
 Status WriteHead(const Environment& environment, std::string_view root, const Deadline& deadline) {
-  store::RecordingStore recording(store::Borrow(environment.store), {.total_bytes = kMaxHeadBytes, .read_bytes = kMaxHeadBytes});
+  store::RecordingStore recording(store::Borrow(environment.store),
+                                  {.total_bytes = kMaxHeadBytes, .read_bytes = kMaxHeadBytes});
   Status written = ReadAhead(recording, environment, root, deadline);
-  if (written) written = environment.store.Put(HeadKey(root), AsBytes(store::EncodeBundle(recording.TakeEntries())), store::PutCondition::kNone, deadline);
+  if (written)
+    written = environment.store.Put(HeadKey(root), AsBytes(store::EncodeBundle(recording.TakeEntries())),
+                                    store::PutCondition::kNone, deadline);
   if (!written) (void)environment.store.Delete(HeadKey(root), deadline);
   return written;
 }

@@ -1,8 +1,9 @@
 #pragma once
-// The hint object of a table, `_firn/head`: a bundle (store/bundle.h) of all that a search needs before it reads lists and rows - the
-// newest manifest, the index catalog, the hot parts of the segments, deletion files, and what the data files say of their pages. One
-// read instead of several rounds. It is overwritten after each change that Firn makes to a table that has an index. Manifests are listed
-// in the same round as it is read: a stale, missing or damaged hint costs rounds, never an answer.
+// The hint object of a table, `_firn/head`: a bundle (store/bundle.h) of all that a search needs before it reads lists
+// and rows - the newest manifest, the index catalog, the hot parts of the segments, deletion files, and what the data
+// files say of their pages. One read instead of several rounds. It is overwritten after each change that Firn makes to
+// a table that has an index. Manifests are listed in the same round as it is read: a stale, missing or damaged hint
+// costs rounds, never an answer.
 
 #include <string>
 #include <string_view>
@@ -17,15 +18,20 @@ inline constexpr std::uint64_t kMaxHeadBytes = 16ULL << 20;
 
 std::string HeadKey(std::string_view root);
 
-/// The newest version and its catalog. With a hint that is up to date: one round. `environment.primed` takes the hint's entries; without it
-/// no hint is read. NotFound: no table.
+/// ReadCatalog, where a catalog that cannot be used is none: it costs a line in the log, never an answer.
+Result<index::Catalog> ReadUsableCatalog(const Environment& environment, std::string_view root,
+                                         const Deadline& deadline);
+
+/// The newest version and its catalog. With a hint that is up to date: one round. `environment.primed` takes the hint's
+/// entries; without it no hint is read. NotFound: no table.
 struct NewestState {
   lance::Manifest manifest;
   index::Catalog catalog;
 };
 Result<NewestState> ReadNewest(const Environment& environment, std::string_view root, const Deadline& deadline);
 
-/// Writes the hint for the state that is newest now. When that fails, the old hint is removed: it may name an index that is gone.
+/// Writes the hint for the state that is newest now. When that fails, the old hint is removed: it may name an index
+/// that is gone.
 Status WriteHead(const Environment& environment, std::string_view root, const Deadline& deadline);
 
 /// WriteHead if there is a hint, or an index that wants one; a failure is logged and no more. For after a commit.

@@ -33,4 +33,15 @@ Result<Response> CountRows(Call& call);
 // search.cc
 Result<Response> SearchTable(Call& call);
 
+// indexes.cc
+Result<Response> ListIndexes(Call& call);
+Result<Response> BuildIndex(Call& call);
+Result<Response> DescribeIndex(Call& call);
+Result<Response> DropIndex(Call& call);
+Result<Response> DescribeBuild(Call& call);
+Result<Response> CancelBuild(Call& call);
+
+// recall.cc
+Result<Response> MeasureRecall(Call& call);
+
 }  // namespace firn::server

@@ -66,7 +66,8 @@ Result<Response> GetMetrics(Call& call) {
       {.listener = backend.listener_counts(),
        .store = backend.engine.Counts(),
        .start_time_seconds = std::chrono::duration<double>(backend.started.time_since_epoch()).count(),
-       .version = Version()});
+       .version = Version(),
+       .index_builds = backend.builds.RunningCount()});
   return response;
 }
 

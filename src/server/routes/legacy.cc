@@ -4,6 +4,7 @@
 #include "base/json_string.h"
 #include "server/json_object.h"
 #include "server/routes/handlers.h"
+#include "server/routes/search_members.h"
 #include "server/row_body.h"
 #include "server/row_reply.h"
 
@@ -69,7 +70,8 @@ Result<Response> LegacySearch(Call& call) {
   FIRN_CHECK(call.query.CheckNames({}));
   FIRN_CHECK(DecodeBody(call));
   FIRN_TRY(JsonObject object, JsonObject::Parse(call.body));
-  static constexpr std::array<std::string_view, 4> kMembers = {"table", "query_vector", "limit", "filter"};
+  static constexpr std::array<std::string_view, 9> kMembers = {"table",   "query_vector", "limit", "filter", "recall",
+                                                               "nprobes", "refine",       "exact", "explain"};
   FIRN_CHECK(object.CheckMembers(kMembers));
   FIRN_TRY(const std::string table, Required(object.String("table"), "table"));
   query::SearchRequest request;
@@ -78,12 +80,15 @@ Result<Response> LegacySearch(Call& call) {
   request.k = limit.value_or(request.k);
   FIRN_TRY(const auto filter, object.String("filter"));
   request.filter = filter.value_or("");
+  FIRN_CHECK(ReadEffort(object, request));
+  FIRN_TRY(const auto explain, object.Bool("explain"));
   const auto found = call.backend.engine.Search(table, std::nullopt, request, call.deadline);
-  call.backend.metrics.CountSearch(found.has_value());
+  call.backend.metrics.CountSearch(found);
   if (!found) return found.error();
   std::string rest = ",\"table\":";
   AppendJsonString(rest, table);
   rest += ",\"count\":" + std::to_string(found->rows.rows);
+  rest += SearchMembers(found->explain, explain.value_or(false));
   return RowsResponse(RowFormat::kJson, found->rows, found->explain.version, "results", rest);
 }
 

@@ -33,6 +33,14 @@ std::span<const Route> Routes() {
       Route{"POST", "/v1/tables/{table}/take", kRead, kNormal, TakeRows},
       Route{"POST", "/v1/tables/{table}/search", kRead, kNormal, SearchTable},
       Route{"GET", "/v1/tables/{table}/versions", kRead, kNormal, ListVersions},
+      // An index holds nothing that the table does not: who may write may drop it.
+      Route{"GET", "/v1/tables/{table}/indexes", kRead, kNormal, ListIndexes},
+      Route{"POST", "/v1/tables/{table}/indexes", kWrite, kNormal, BuildIndex},
+      Route{"GET", "/v1/tables/{table}/indexes/{index}", kRead, kNormal, DescribeIndex},
+      Route{"DELETE", "/v1/tables/{table}/indexes/{index}", kWrite, kNormal, DropIndex},
+      Route{"GET", "/v1/tables/{table}/indexes/{index}/build", kRead, kNormal, DescribeBuild},
+      Route{"DELETE", "/v1/tables/{table}/indexes/{index}/build", kWrite, kNormal, CancelBuild},
+      Route{"POST", "/v1/tables/{table}/recall", kRead, kNormal, MeasureRecall},
   };
   return kRoutes;
 }

@@ -1,10 +1,9 @@
 #include <array>
 #include <cmath>
-#include <cstdio>
 
-#include "base/json_string.h"
 #include "server/json_object.h"
 #include "server/routes/handlers.h"
+#include "server/routes/search_members.h"
 #include "server/row_body.h"
 #include "server/row_reply.h"
 
@@ -41,31 +40,8 @@ Result<query::SearchRequest> ReadRequest(JsonObject& object) {
   FIRN_TRY(request.columns, object.Strings("columns"));
   FIRN_TRY(const auto with_row_id, object.Bool("with_row_id"));
   request.with_row_address = with_row_id.value_or(false);
+  FIRN_CHECK(ReadEffort(object, request));
   return request;
-}
-
-std::string ExplainMember(const query::Explain& explain) {
-  std::string out = ",\"explain\":{\"plan\":";
-  AppendJsonString(out, explain.plan);
-  const auto number = [&](std::string_view name, double value) {
-    char text[32];
-    std::snprintf(text, sizeof text, "%.3f", value);
-    out.append(",\"").append(name).append("\":").append(text);
-  };
-  const auto count = [&](std::string_view name, std::uint64_t value) {
-    out.append(",\"").append(name).append("\":").append(std::to_string(value));
-  };
-  count("fragments", explain.fragments);
-  count("rows_scanned", explain.rows_scanned);
-  count("rows_matching", explain.rows_matching);
-  count("rounds", explain.rounds);
-  count("requests", explain.requests);
-  count("bytes_read", explain.bytes_read);
-  number("open_ms", explain.open_ms);
-  number("search_ms", explain.search_ms);
-  number("fetch_ms", explain.fetch_ms);
-  number("total_ms", explain.total_ms);
-  return out + "}";
 }
 
 }  // namespace
@@ -76,20 +52,23 @@ Result<Response> SearchTable(Call& call) {
   FIRN_TRY(const RowFormat format, ChooseFormat(call));
   FIRN_CHECK(DecodeBody(call));
   FIRN_TRY(JsonObject object, JsonObject::Parse(call.body));
-  static constexpr std::array<std::string_view, 13> kMembers = {"vector",         "column",  "k",
+  static constexpr std::array<std::string_view, 17> kMembers = {"vector",         "column",  "k",
                                                                 "offset",         "metric",  "filter",
                                                                 "postfilter",     "columns", "distance_at_least",
                                                                 "distance_below", "version", "with_row_id",
-                                                                "explain"};
+                                                                "explain",        "recall",  "nprobes",
+                                                                "refine",         "exact"};
   FIRN_CHECK(object.CheckMembers(kMembers));
   FIRN_TRY(const query::SearchRequest request, ReadRequest(object));
   FIRN_TRY(const auto version, object.Unsigned("version"));
   FIRN_TRY(const auto explain, object.Bool("explain"));
   const auto found = call.backend.engine.Search(call.table(), version, request, call.deadline);
-  call.backend.metrics.CountSearch(found.has_value());
+  call.backend.metrics.CountSearch(found);
   if (!found) return found.error();
-  return RowsResponse(format, found->rows, found->explain.version, "results",
-                      explain.value_or(false) ? ExplainMember(found->explain) : std::string());
+  Response response = RowsResponse(format, found->rows, found->explain.version, "results",
+                                   SearchMembers(found->explain, explain.value_or(false)));
+  if (format != RowFormat::kJson) AddWarning(found->explain, response);
+  return response;
 }
 
 }  // namespace firn::server

@@ -1,11 +1,11 @@
 #include <array>
 
-#include "arrow/iso_time.h"
 #include "base/json_string.h"
 #include "server/json_object.h"
 #include "server/nearest_name.h"
 #include "server/routes/handlers.h"
 #include "server/routes/schema_json.h"
+#include "server/routes/time_json.h"
 #include "server/row_body.h"
 
 namespace firn::server {
@@ -47,13 +47,6 @@ Result<Response> Create(Call& call, const std::string& name, std::unique_ptr<arr
   response.body +=
       ",\"rows\":" + std::to_string(created.rows) + ",\"version\":" + std::to_string(created.version) + "}\n";
   return response;
-}
-
-void AppendTime(std::string& out, WallTime time) {
-  const auto micros = std::chrono::duration_cast<std::chrono::microseconds>(time.time_since_epoch()).count();
-  out += '"';
-  arrow::AppendIsoInstant(out, micros, arrow::TimeUnit::kMicro, true);
-  out += '"';
 }
 
 }  // namespace
@@ -141,6 +134,7 @@ Result<Response> DescribeTable(Call& call) {
 
 Result<Response> DropTable(Call& call) {
   FIRN_CHECK(call.query.CheckNames({}));
+  call.backend.builds.CancelAll(call.table());
   FIRN_CHECK(call.backend.engine.Drop(call.table(), call.deadline));
   call.backend.tables_counted_ns = -1;
   Response response;
