@@ -113,17 +113,14 @@ Status SearchLanceIndexes(const OpenTable& table, const Plan& plan, const Search
 
 class ExactDistance {
  public:
-  ExactDistance(const Plan& plan, const SearchRequest& request) : plan_(plan), request_(request) {}
-  float operator()(const std::uint8_t* row) const {
-    float distance = 0;
-    simd::Distances(plan_.metric, plan_.element, request_.vector, row, 1, {&distance, 1});
-    return distance;
-  }
-  bool Wanted(float distance) const { return !request_.distance_below || distance < *request_.distance_below; }
+  ExactDistance(const Plan& plan, const SearchRequest& request)
+      : distance_(plan.metric, plan.element, request.vector), below_(request.distance_below) {}
+  float operator()(const std::uint8_t* row) const { return distance_(row); }
+  bool Wanted(float distance) const { return !below_ || distance < *below_; }
 
  private:
-  const Plan& plan_;
-  const SearchRequest& request_;
+  const simd::DistanceFrom distance_;
+  const std::optional<float> below_;
 };
 
 /// Offers the exact distance of every row, from vectors in memory.

@@ -113,6 +113,26 @@ void Distances(Metric metric, Element element, std::span<const float> query, con
   }
 }
 
+DistanceFrom::DistanceFrom(Metric metric, Element element, std::span<const float> query)
+    : metric_(metric), element_(element), query_(query) {
+  if (metric == Metric::kHamming) return;
+  kernel_ = ActiveKernels().kernels[static_cast<std::size_t>(metric)][static_cast<std::size_t>(element)];
+  if (metric != Metric::kCosine) return;
+  const float norm = NormOf(query);
+  scale_ = norm > 0 ? 1.0F / norm : 0.0F;
+}
+
+float DistanceFrom::operator()(const void* row) const {
+  float score = 0;
+  if (kernel_ == nullptr) {
+    Distances(metric_, element_, query_, row, 1, {&score, 1});
+    return score;
+  }
+  kernel_(query_.data(), query_.size(), row, 1, &score);
+  if (metric_ == Metric::kDot) return 1.0F - score;
+  return metric_ == Metric::kCosine ? 1.0F - score * scale_ : score;
+}
+
 std::string_view ActiveInstructionSet() { return ActiveKernels().name; }
 
 void UseScalar(bool scalar) { ForcedFlag().store(scalar, std::memory_order_relaxed); }

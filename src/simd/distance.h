@@ -33,6 +33,20 @@ std::size_t SizeOf(Element element);
 void Distances(Metric metric, Element element, std::span<const float> query, const void* rows, std::size_t count,
                std::span<float> distances);
 
+/// Distances from one query to one row at a time; equal to those of Distances. The query must outlive it.
+class DistanceFrom {
+ public:
+  DistanceFrom(Metric metric, Element element, std::span<const float> query);
+  float operator()(const void* row) const;
+
+ private:
+  Metric metric_;
+  Element element_;
+  std::span<const float> query_;
+  void (*kernel_)(const float* query, std::size_t dim, const void* rows, std::size_t count, float* scores) = nullptr;
+  float scale_ = 0;  // cosine: 1 / |query|
+};
+
 /// The instruction set in use: "avx512", "avx2", "neon" or "scalar".
 std::string_view ActiveInstructionSet();
 

@@ -152,5 +152,17 @@ TEST(Metric, NamesParseBack) {
   EXPECT_EQ(ParseMetric("manhattan").error().kind, ErrorKind::kInvalidArgument);
 }
 
+TEST(Distances, OneRowAtATimeIsTheSame) {
+  std::vector<float> query(37), rows(5 * 37);
+  for (std::size_t i = 0; i < query.size(); i++) query[i] = static_cast<float>(i % 7) - 3;
+  for (std::size_t i = 0; i < rows.size(); i++) rows[i] = static_cast<float>(i * 31 % 17) - 8;
+  for (const Metric metric : {Metric::kL2, Metric::kCosine, Metric::kDot}) {
+    std::vector<float> distances(5);
+    Distances(metric, Element::kF32, query, rows.data(), 5, distances);
+    const DistanceFrom distance(metric, Element::kF32, query);
+    for (std::size_t row = 0; row < 5; row++) EXPECT_EQ(distance(rows.data() + row * 37), distances[row]) << NameOf(metric);
+  }
+}
+
 }  // namespace
 }  // namespace firn::simd
