@@ -78,8 +78,10 @@ Options Parse(int argc, char** argv) {
   take("--recall", recalls);
   take("--nprobes", nprobes);
   if (!flags.empty() || argc % 2 == 0 || options.db.empty() || options.table.empty() || options.queries.empty()) {
-    Fail("usage: ann_bench --db FOLDER --table NAME --queries Q.f32.npy [--column C] [--k 10] [--engine segment|graph] [--recall LIST] "
-         "[--nprobes LIST] [--filter SQL] [--repeats 3] [--ids OUT.npy]");
+    Fail(
+        "usage: ann_bench --db FOLDER --table NAME --queries Q.f32.npy [--column C] [--k 10] [--engine segment|graph] "
+        "[--recall LIST] "
+        "[--nprobes LIST] [--filter SQL] [--repeats 3] [--ids OUT.npy]");
   }
   if (!k.empty()) options.k = std::stoul(k);
   if (!repeats.empty()) options.repeats = std::stoi(repeats);
@@ -101,7 +103,8 @@ Queries ReadQueries(const std::string& path) {
   const std::string text = bytes.substr(10, header - 10);
   if (!text.contains("<f4")) Fail(path + " does not hold f32");
   Queries queries;
-  if (std::sscanf(text.c_str() + text.find("'shape': (") + 10, "%zu, %zu", &queries.count, &queries.dim) != 2) Fail(path + " is not two-dimensional");
+  if (std::sscanf(text.c_str() + text.find("'shape': (") + 10, "%zu, %zu", &queries.count, &queries.dim) != 2)
+    Fail(path + " is not two-dimensional");
   queries.values.resize(queries.count * queries.dim);
   if (bytes.size() - header < queries.values.size() * 4) Fail(path + " is truncated");
   std::memcpy(queries.values.data(), bytes.data() + header, queries.values.size() * 4);
@@ -109,11 +112,13 @@ Queries ReadQueries(const std::string& path) {
 }
 
 void WriteIds(const std::string& path, const std::vector<std::int32_t>& ids, std::size_t rows, std::size_t columns) {
-  std::string header = "{'descr': '<i4', 'fortran_order': False, 'shape': (" + std::to_string(rows) + ", " + std::to_string(columns) + "), }";
+  std::string header = "{'descr': '<i4', 'fortran_order': False, 'shape': (" + std::to_string(rows) + ", " +
+                       std::to_string(columns) + "), }";
   header.append(63 - (header.size() + 10) % 64, ' ');
   header += '\n';
   std::ofstream file(path, std::ios::binary);
-  file << "\x93NUMPY" << '\x01' << '\x00' << static_cast<char>(header.size() % 256) << static_cast<char>(header.size() / 256) << header;
+  file << "\x93NUMPY" << '\x01' << '\x00' << static_cast<char>(header.size() % 256)
+       << static_cast<char>(header.size() / 256) << header;
   file.write(reinterpret_cast<const char*>(ids.data()), static_cast<std::streamsize>(ids.size() * 4));
 }
 
@@ -154,11 +159,14 @@ class Bench {
                               queries_.values.begin() + static_cast<std::ptrdiff_t>((q + 1) * queries_.dim));
         const query::Nearest nearest = Must(query::FindNearest(table_, request, Deadline::Never()));
         for (std::size_t i = 0; i < nearest.hits.size(); i++) {
-          ids[q * options_.k + i] = static_cast<std::int32_t>(first_row_[nearest.hits[i].row >> 32] + (nearest.hits[i].row & 0xFFFF'FFFF));
+          ids[q * options_.k + i] =
+              static_cast<std::int32_t>(first_row_[nearest.hits[i].row >> 32] + (nearest.hits[i].row & 0xFFFF'FFFF));
         }
         times.push_back(std::chrono::duration<double, std::micro>(Clock::now() - from).count());
       }
-      if (repeat > 0) rates.push_back(static_cast<double>(queries_.count) / std::chrono::duration<double>(Clock::now() - begin).count());
+      if (repeat > 0)
+        rates.push_back(static_cast<double>(queries_.count) /
+                        std::chrono::duration<double>(Clock::now() - begin).count());
     }
     std::ranges::sort(rates);
     std::ranges::sort(times);
@@ -167,10 +175,14 @@ class Bench {
       ids_file += "." + std::to_string(number) + ".npy";
       WriteIds(ids_file, ids, queries_.count, options_.k);
     }
-    std::printf("{\"engine\":\"%s\",\"setting\":\"%s\",\"qps\":%.1f,\"p50_us\":%.2f,\"p99_us\":%.2f,\"build_s\":%.3f,\"bytes_per_vector\":%.1f,"
-                "\"resident_mb\":%.1f,\"ids_file\":\"%s\"}\n",
-                options_.engine.c_str(), setting.name.c_str(), rates[rates.size() / 2], times[times.size() / 2], times[times.size() * 99 / 100],
-                index_.build_s, static_cast<double>(index_.bytes) / static_cast<double>(std::max<std::uint64_t>(index_.rows, 1)), ResidentMb(), ids_file.c_str());
+    std::printf(
+        "{\"engine\":\"%s\",\"setting\":\"%s\",\"qps\":%.1f,\"p50_us\":%.2f,\"p99_us\":%.2f,\"build_s\":%.3f,\"bytes_"
+        "per_vector\":%.1f,"
+        "\"resident_mb\":%.1f,\"ids_file\":\"%s\"}\n",
+        options_.engine.c_str(), setting.name.c_str(), rates[rates.size() / 2], times[times.size() / 2],
+        times[times.size() * 99 / 100], index_.build_s,
+        static_cast<double>(index_.bytes) / static_cast<double>(std::max<std::uint64_t>(index_.rows, 1)), ResidentMb(),
+        ids_file.c_str());
     std::fflush(stdout);
   }
 

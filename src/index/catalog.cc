@@ -57,8 +57,9 @@ Result<SegmentEntry> ReadEntry(ByteReader& reader, std::string_view object) {
   FIRN_TRY(const auto kind, reader.Read<std::uint8_t>());
   FIRN_TRY(const auto metric, reader.Read<std::uint8_t>());
   if (kind != kVectorKind || metric > static_cast<std::uint8_t>(simd::Metric::kDot))
-    return Unsupported("index catalog " + std::string(object) + " lists an index of a kind or metric that this program does not know",
-                       "Use a newer firn, or build the index again");
+    return Unsupported(
+        "index catalog " + std::string(object) + " lists an index of a kind or metric that this program does not know",
+        "Use a newer firn, or build the index again");
   entry.metric = static_cast<simd::Metric>(metric);
   FIRN_TRY(entry.dim, reader.Read<std::uint32_t>());
   FIRN_TRY(entry.object, ReadText(reader));
@@ -111,13 +112,17 @@ std::string EncodeCatalog(const Catalog& catalog) {
 
 Result<Catalog> DecodeCatalog(ByteSpan bytes, std::string_view object) {
   const std::string what = "index catalog " + std::string(object);
-  const auto corrupt = [&](std::string_view why) { return DataCorruption(what + ": " + std::string(why), "Build the index again"); };
-  if (bytes.size() < kMagic.size() + 8 || AsChars(bytes.first(kMagic.size())) != kMagic) return corrupt("it does not begin as a catalog does");
+  const auto corrupt = [&](std::string_view why) {
+    return DataCorruption(what + ": " + std::string(why), "Build the index again");
+  };
+  if (bytes.size() < kMagic.size() + 8 || AsChars(bytes.first(kMagic.size())) != kMagic)
+    return corrupt("it does not begin as a catalog does");
   const ByteSpan body = bytes.first(bytes.size() - 4);
   ByteReader reader(body.subspan(kMagic.size()), what);
   FIRN_TRY(const auto version, reader.Read<std::uint32_t>());
   if (version != kVersion) {
-    return Unsupported(what + " has format version " + std::to_string(version) + ", this program reads version " + std::to_string(kVersion),
+    return Unsupported(what + " has format version " + std::to_string(version) + ", this program reads version " +
+                           std::to_string(kVersion),
                        "Use a newer firn, or build the index again");
   }
   if (Crc32c(body) != LoadLe<std::uint32_t>(bytes.data() + body.size())) return corrupt("its checksum does not match");

@@ -3,13 +3,15 @@
 // with put-if-absent; the newest counts. All numbers little-endian:
 //
 //   "FIRNCAT1" | u32 version = 1 | u64 catalog number | u32 segments | entries | u32 CRC-32C of all before it
-//   entry: text name | text column | i32 field id | u8 kind (1 = vector) | u8 metric | u32 dim | text object key below the table |
-//          u64 object bytes | u64 hot offset | u64 hot bytes | u32 hot CRC | u64 rows | u32 lists | f64 build seconds | i64 created (ns since 1970) |
-//          u32 fragments, each u64 id, u64 rows, text data file | u32 calibrations, each f32 recall, f32 stop, f32 slack, u32 lists
+//   entry: text name | text column | i32 field id | u8 kind (1 = vector) | u8 metric | u32 dim | text object key below
+//   the table |
+//          u64 object bytes | u64 hot offset | u64 hot bytes | u32 hot CRC | u64 rows | u32 lists | f64 build seconds |
+//          i64 created (ns since 1970) | u32 fragments, each u64 id, u64 rows, text data file | u32 calibrations, each
+//          f32 recall, f32 stop, f32 slack, u32 lists
 //   text: u16 length | UTF-8
 //
-// A segment says something of a fragment only while the fragment has that very data file for the column. So whatever others do to the
-// table makes an index smaller, never wrong.
+// A segment says something of a fragment only while the fragment has that very data file for the column. So whatever
+// others do to the table makes an index smaller, never wrong.
 
 #include <cstdint>
 #include <string>
@@ -36,7 +38,7 @@ struct Calibration {
 };
 
 struct SegmentEntry {
-  std::string name;    // of the index; segments of one index share it
+  std::string name;  // of the index; segments of one index share it
   std::string column;
   std::int32_t field_id = 0;
   simd::Metric metric = simd::Metric::kL2;

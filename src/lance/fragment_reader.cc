@@ -467,7 +467,8 @@ Status LearnPages(const ReadContext& context, const Fragment& fragment, std::spa
                   ReadRound& round, const Deadline& deadline) {
   if (fragment.physical_rows == 0) return round.Run(deadline);
   const FragmentRead all{&fragment, RowSelection::Rows(0, fragment.physical_rows)};
-  return WithinMemory(context, [&] { return FragmentsReader(context, {&all, 1}, columns, deadline).RunMetadata(&round); });
+  return WithinMemory(context,
+                      [&] { return FragmentsReader(context, {&all, 1}, columns, deadline).RunMetadata(&round); });
 }
 
 }  // namespace firn::lance

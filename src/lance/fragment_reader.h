@@ -78,7 +78,8 @@ Result<std::vector<std::vector<arrow::RecordBatch>>> ReadFragments(const ReadCon
 /// store::PrimedStore answer everything but that one round.
 Status ReadMetadata(const ReadContext& context, std::span<const Fragment* const> fragments,
                     std::span<const std::string> columns, const Deadline& deadline);
-/// The same for one fragment; what is missing of page indexes is added to `round`, which may hold wishes of the caller and is run.
+/// The same for one fragment; what is missing of page indexes is added to `round`, which may hold wishes of the caller
+/// and is run.
 Status LearnPages(const ReadContext& context, const Fragment& fragment, std::span<const std::string> columns,
                   ReadRound& round, const Deadline& deadline);
 

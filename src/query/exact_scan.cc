@@ -55,7 +55,8 @@ Result<ExactHits> ScanExactly(const Snapshot& snapshot, const Plan& plan, const 
   std::mutex mutex;
   simd::TopK best(plan.wanted);
   ExactHits gathered;
-  Snapshot::PieceRequest pieces{.columns = {plan.column}, .predicate = plan.prefilter ? &*plan.predicate : nullptr, .fragments = {}};
+  Snapshot::PieceRequest pieces{
+      .columns = {plan.column}, .predicate = plan.prefilter ? &*plan.predicate : nullptr, .fragments = {}};
   if (fragments != nullptr) pieces.fragments = *fragments;
   FIRN_CHECK(snapshot.ScanPieces(
       pieces,

@@ -11,13 +11,19 @@ namespace {
 
 constexpr std::size_t kNeighbours = 10;
 constexpr std::size_t kQueries = 400;
-constexpr std::size_t kBeams[] = {10, 12, 14, 16, 18, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 128, 160, 192, 256, 384, 512, 768, 1024};
-constexpr float kPromises[] = {0.5F, 0.7F, 0.8F, 0.85F, 0.9F, 0.93F, 0.95F, 0.97F, 0.98F, 0.985F, 0.99F, 0.995F, 0.999F};
+constexpr std::size_t kBeams[] = {10, 12, 14, 16,  18,  20,  24,  28,  32,  40,  48,  56,
+                                  64, 80, 96, 128, 160, 192, 256, 384, 512, 768, 1024};
+constexpr float kPromises[] = {0.5F,  0.7F,  0.8F,   0.85F, 0.9F,   0.93F, 0.95F,
+                               0.97F, 0.98F, 0.985F, 0.99F, 0.995F, 0.999F};
 
 /// The segment's vectors as floats, by the graph's row numbers.
 class Rows {
  public:
-  Rows(const OpenSegment& segment, const ResidentVectors& vectors) : segment_(segment), vectors_(vectors), element_(segment.segment->header().element), dim_(segment.segment->header().dim) {
+  Rows(const OpenSegment& segment, const ResidentVectors& vectors)
+      : segment_(segment),
+        vectors_(vectors),
+        element_(segment.segment->header().element),
+        dim_(segment.segment->header().dim) {
     const auto all = static_cast<std::uint32_t>(segment.first_rows.back());
     for (std::uint32_t row = 0; row < all; row++) {
       if (vectors.At(segment.AddressOf(row)) != nullptr) numbers_.push_back(row);
@@ -28,7 +34,9 @@ class Rows {
 
   std::size_t count() const { return count_; }
   std::vector<std::uint32_t> TakeNumbers() { return std::move(numbers_); }
-  std::uint32_t NumberOf(std::size_t row) const { return numbers_.empty() ? static_cast<std::uint32_t>(row) : numbers_[row]; }
+  std::uint32_t NumberOf(std::size_t row) const {
+    return numbers_.empty() ? static_cast<std::uint32_t>(row) : numbers_[row];
+  }
   const std::uint8_t* Raw(std::uint32_t number) const { return vectors_.At(segment_.AddressOf(number)); }
 
   void Read(std::size_t row, float* out) const {
@@ -70,7 +78,8 @@ class Rows {
 /// Measures recall against the lists, all of them scanned with wide error bounds.
 class BeamMeasure {
  public:
-  BeamMeasure(const OpenSegment& segment, const Rows& rows, const index::Graph& graph) : segment_(segment), rows_(rows), graph_(graph) {
+  BeamMeasure(const OpenSegment& segment, const Rows& rows, const index::Graph& graph)
+      : segment_(segment), rows_(rows), graph_(graph) {
     Random random(17);
     for (std::size_t i = 0; i < std::min(kQueries, rows.count()); i++) own_.push_back(random.Below(rows.count()));
   }
@@ -83,13 +92,16 @@ class BeamMeasure {
       rows_.Read(own, vector.data());
       index::ScanCounts counts;
       segment_.segment->Prepare(vector, query);
-      FIRN_TRY(const auto found, segment_.segment->Scan(query, *segment_.lists, {.k = kNeighbours + 1, .slack = 3.0F, .max_candidates = 4 * kNeighbours}, counts));
+      FIRN_TRY(const auto found, segment_.segment->Scan(
+                                     query, *segment_.lists,
+                                     {.k = kNeighbours + 1, .slack = 3.0F, .max_candidates = 4 * kNeighbours}, counts));
       std::vector<simd::Hit> exact;
       for (const index::Candidate& candidate : found) {
         if (candidate.row != rows_.NumberOf(own)) exact.push_back({Exact(vector, candidate.row), candidate.row});
       }
       std::ranges::sort(exact);
-      bounds_.push_back(exact.size() < kNeighbours ? std::numeric_limits<float>::max() : exact[kNeighbours - 1].distance);
+      bounds_.push_back(exact.size() < kNeighbours ? std::numeric_limits<float>::max()
+                                                   : exact[kNeighbours - 1].distance);
       queries_.push_back(std::move(vector));
     }
     return {};
@@ -141,8 +153,8 @@ std::optional<std::size_t> HotGraph::BeamFor(float recall, std::size_t k) const 
   return std::nullopt;
 }
 
-Result<std::shared_ptr<const HotGraph>> BuildHotGraph(const OpenSegment& segment, const ResidentVectors& vectors, TaskPool& pool,
-                                                      const Deadline& deadline) {
+Result<std::shared_ptr<const HotGraph>> BuildHotGraph(const OpenSegment& segment, const ResidentVectors& vectors,
+                                                      TaskPool& pool, const Deadline& deadline) {
   const index::SegmentHeader& header = segment.segment->header();
   if (!segment.lists) return Internal("a graph is built only where the segment is in memory");
   Rows rows(segment, vectors);
@@ -159,7 +171,8 @@ Result<std::shared_ptr<const HotGraph>> BuildHotGraph(const OpenSegment& segment
   for (const std::size_t beam : kBeams) {
     FIRN_CHECK(deadline.Check("measuring a graph"));
     const double recall = measure.RecallAt(beam);
-    for (; next < std::size(kPromises) && recall >= static_cast<double>(kPromises[next]); next++) hot->efforts.push_back({kPromises[next], beam});
+    for (; next < std::size(kPromises) && recall >= static_cast<double>(kPromises[next]); next++)
+      hot->efforts.push_back({kPromises[next], beam});
     if (next == std::size(kPromises)) break;
   }
   hot->rows = rows.TakeNumbers();

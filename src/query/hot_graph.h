@@ -1,6 +1,6 @@
 #pragma once
-// Graphs over segments of tables that are searched often: in memory, built in the background, dropped when memory is short. A graph is
-// derived from immutable objects, so it outlives the version of the table that it was built for.
+// Graphs over segments of tables that are searched often: in memory, built in the background, dropped when memory is
+// short. A graph is derived from immutable objects, so it outlives the version of the table that it was built for.
 
 #include <cstdint>
 #include <list>
@@ -25,17 +25,18 @@ struct GraphEffort {
 /// Immutable and thread-safe.
 struct HotGraph {
   std::unique_ptr<index::Graph> graph;
-  std::vector<std::uint32_t> rows;    // the segment's row number of each of the graph's rows; empty: the same
-  std::vector<GraphEffort> efforts;   // by rising recall
+  std::vector<std::uint32_t> rows;   // the segment's row number of each of the graph's rows; empty: the same
+  std::vector<GraphEffort> efforts;  // by rising recall
 
   std::size_t SizeBytes() const { return graph->SizeBytes() + rows.size() * sizeof(std::uint32_t); }
   /// For a promise and k; empty when it was not reached.
   std::optional<std::size_t> BeamFor(float recall, std::size_t k) const;
 };
 
-/// From vectors in memory: 10 to 30 s for 60,000 rows of 784 values on two threads. Unsupported: a metric without a graph.
-Result<std::shared_ptr<const HotGraph>> BuildHotGraph(const OpenSegment& segment, const ResidentVectors& vectors, TaskPool& pool,
-                                                      const Deadline& deadline);
+/// From vectors in memory: 10 to 30 s for 60,000 rows of 784 values on two threads. Unsupported: a metric without a
+/// graph.
+Result<std::shared_ptr<const HotGraph>> BuildHotGraph(const OpenSegment& segment, const ResidentVectors& vectors,
+                                                      TaskPool& pool, const Deadline& deadline);
 
 /// All graphs of a process, by the key of their segment's object. Thread-safe.
 class HotGraphs {

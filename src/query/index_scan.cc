@@ -22,17 +22,19 @@ bool WorthSupplements(const Plan& plan, const std::vector<std::vector<std::uint3
   return bytes <= kMostSupplementBytes;
 }
 
-/// The graph that answers for a segment, and how wide to search in it. With a filter, or many deleted rows, lists lose no recall where a
-/// graph would.
+/// The graph that answers for a segment, and how wide to search in it. With a filter, or many deleted rows, lists lose
+/// no recall where a graph would.
 struct Walk {
   std::shared_ptr<const HotGraph> graph;
   std::size_t beam = 0;
 };
 
-std::optional<Walk> WalkFor(const OpenTable& table, const Plan& plan, const SearchRequest& request, const OpenSegment& segment) {
+std::optional<Walk> WalkFor(const OpenTable& table, const Plan& plan, const SearchRequest& request,
+                            const OpenSegment& segment) {
   constexpr double kMostlyLive = 0.9;
   if (table.graphs() == nullptr || plan.mask || request.nprobes || !plan.vectors) return std::nullopt;
-  if (static_cast<double>(segment.live_rows) < kMostlyLive * static_cast<double>(segment.first_rows.back())) return std::nullopt;
+  if (static_cast<double>(segment.live_rows) < kMostlyLive * static_cast<double>(segment.first_rows.back()))
+    return std::nullopt;
   auto graph = table.graphs()->Find(segment.segment->key());
   if (!graph) return std::nullopt;
   const auto beam = graph->BeamFor(request.recall, plan.wanted);
@@ -40,14 +42,16 @@ std::optional<Walk> WalkFor(const OpenTable& table, const Plan& plan, const Sear
   return Walk{std::move(graph), *beam};
 }
 
-void WalkGraph(const Walk& walk, const OpenSegment& segment, const Plan& plan, const SearchRequest& request, index::GraphScratch& scratch,
-               std::vector<Estimate>& estimates) {
+void WalkGraph(const Walk& walk, const OpenSegment& segment, const Plan& plan, const SearchRequest& request,
+               index::GraphScratch& scratch, std::vector<Estimate>& estimates) {
   std::size_t count = plan.wanted + std::max<std::size_t>(5, plan.wanted / 2);
   if (segment.live) count += count / 8 + 5;
   std::vector<simd::Hit> hits;
-  walk.graph->graph->Search(request.vector, std::max(walk.beam, plan.wanted), std::min(count, std::max(walk.beam, plan.wanted)), nullptr, scratch, hits);
+  walk.graph->graph->Search(request.vector, std::max(walk.beam, plan.wanted),
+                            std::min(count, std::max(walk.beam, plan.wanted)), nullptr, scratch, hits);
   for (const simd::Hit& hit : hits) {
-    const std::uint32_t row = walk.graph->rows.empty() ? static_cast<std::uint32_t>(hit.row) : walk.graph->rows[hit.row];
+    const std::uint32_t row =
+        walk.graph->rows.empty() ? static_cast<std::uint32_t>(hit.row) : walk.graph->rows[hit.row];
     if (segment.live && ((*segment.live)[row / 64] >> (row % 64) & 1) == 0) continue;
     estimates.push_back({hit.distance, std::numeric_limits<float>::infinity(), segment.AddressOf(row)});
   }
@@ -84,10 +88,10 @@ Result<std::vector<std::shared_ptr<const index::LoadedLists>>> LoadLists(const O
   return loaded;
 }
 
-/// Candidates from indexes that LanceDB built. What their codes say is made exact like every estimate; as nothing is known of the error,
-/// more of them are looked at.
-Status SearchLanceIndexes(const OpenTable& table, const Plan& plan, const SearchRequest& request, std::vector<Estimate>& estimates,
-                          const Deadline& deadline) {
+/// Candidates from indexes that LanceDB built. What their codes say is made exact like every estimate; as nothing is
+/// known of the error, more of them are looked at.
+Status SearchLanceIndexes(const OpenTable& table, const Plan& plan, const SearchRequest& request,
+                          std::vector<Estimate>& estimates, const Deadline& deadline) {
   constexpr std::size_t kRefine = 10;
   constexpr std::size_t kProbes = 20;
   const table::Snapshot& snapshot = table.snapshot();
@@ -100,13 +104,17 @@ Status SearchLanceIndexes(const OpenTable& table, const Plan& plan, const Search
     }
     const std::function<bool(lance::RowAddress)> accept = [&](lance::RowAddress row) {
       const auto fragment = mine.find(row >> 32);
-      return fragment != mine.end() && (fragment->second == nullptr || !fragment->second->Contains(static_cast<std::uint32_t>(row)));
+      return fragment != mine.end() &&
+             (fragment->second == nullptr || !fragment->second->Contains(static_cast<std::uint32_t>(row)));
     };
     const std::size_t probes = request.nprobes ? *request.nprobes : std::max(kProbes, theirs.index->partitions() / 10);
-    const std::size_t wanted = theirs.index->approximate() ? plan.wanted * request.refine.value_or(kRefine) : plan.wanted;
-    FIRN_TRY(const std::vector<simd::Hit> hits, theirs.index->Search(request.vector, probes, wanted, &accept, deadline, &snapshot.environment().pool));
+    const std::size_t wanted =
+        theirs.index->approximate() ? plan.wanted * request.refine.value_or(kRefine) : plan.wanted;
+    FIRN_TRY(const std::vector<simd::Hit> hits,
+             theirs.index->Search(request.vector, probes, wanted, &accept, deadline, &snapshot.environment().pool));
     for (const simd::Hit& hit : hits)
-      estimates.push_back({hit.distance * theirs.index->scale_to_metric(), std::numeric_limits<float>::infinity(), hit.row});
+      estimates.push_back(
+          {hit.distance * theirs.index->scale_to_metric(), std::numeric_limits<float>::infinity(), hit.row});
   }
   return {};
 }
@@ -124,7 +132,8 @@ class ExactDistance {
 };
 
 /// Offers the exact distance of every row, from vectors in memory.
-void ScoreResident(const Plan& plan, const SearchRequest& request, std::span<const lance::RowAddress> rows, simd::TopK& top) {
+void ScoreResident(const Plan& plan, const SearchRequest& request, std::span<const lance::RowAddress> rows,
+                   simd::TopK& top) {
   const ExactDistance exact(plan, request);
   constexpr std::size_t kAhead = 8;
   std::vector<const std::uint8_t*> places(rows.size());
@@ -141,7 +150,8 @@ void ScoreResident(const Plan& plan, const SearchRequest& request, std::span<con
 }
 
 /// The columns to show, and the vectors at the end when they are not among them.
-std::vector<std::string> ColumnsToRead(const OpenTable& table, const Plan& plan, const SearchRequest& request, bool all) {
+std::vector<std::string> ColumnsToRead(const OpenTable& table, const Plan& plan, const SearchRequest& request,
+                                       bool all) {
   std::vector<std::string> columns;
   if (all && request.columns) columns = *request.columns;
   if (all && !request.columns) {
@@ -152,9 +162,11 @@ std::vector<std::string> ColumnsToRead(const OpenTable& table, const Plan& plan,
 }
 
 /// The same, from vectors that are read for it: one round.
-Status ScoreFetched(const OpenTable& table, const Plan& plan, const SearchRequest& request, std::span<const lance::RowAddress> rows,
-                    RowsInHand* in_hand, simd::TopK& top, const Deadline& deadline) {
-  FIRN_TRY(arrow::RecordBatch batch, table.snapshot().Take(rows, ColumnsToRead(table, plan, request, in_hand != nullptr), false, deadline));
+Status ScoreFetched(const OpenTable& table, const Plan& plan, const SearchRequest& request,
+                    std::span<const lance::RowAddress> rows, RowsInHand* in_hand, simd::TopK& top,
+                    const Deadline& deadline) {
+  FIRN_TRY(arrow::RecordBatch batch,
+           table.snapshot().Take(rows, ColumnsToRead(table, plan, request, in_hand != nullptr), false, deadline));
   const arrow::Array& vectors = *batch.Column(plan.column);
   const auto* values = vectors.child(0).data().data.data();
   const std::size_t row_bytes = static_cast<std::size_t>(vectors.type().list_size) * simd::SizeOf(plan.element);
@@ -183,8 +195,8 @@ Result<std::vector<simd::Hit>> Score(const OpenTable& table, const Plan& plan, c
 
 }  // namespace
 
-Result<std::vector<Estimate>> ScanLists(const OpenTable& table, const Plan& plan, const SearchRequest& request, Explain& explain,
-                                        const Deadline& deadline) {
+Result<std::vector<Estimate>> ScanLists(const OpenTable& table, const Plan& plan, const SearchRequest& request,
+                                        Explain& explain, const Deadline& deadline) {
   const std::vector<OpenSegment>& segments = plan.index->segments;
   std::vector<index::SegmentQuery> queries(segments.size());
   std::vector<std::optional<Walk>> walks(segments.size());
@@ -230,15 +242,17 @@ Result<std::vector<Estimate>> ScanLists(const OpenTable& table, const Plan& plan
   return estimates;
 }
 
-Result<std::vector<simd::Hit>> ScoreMatches(const OpenTable& table, const Plan& plan, const SearchRequest& request, Explain& explain,
-                                            const Deadline& deadline) {
+Result<std::vector<simd::Hit>> ScoreMatches(const OpenTable& table, const Plan& plan, const SearchRequest& request,
+                                            Explain& explain, const Deadline& deadline) {
   return Score(table, plan, request, plan.mask->few, nullptr, explain, deadline);
 }
 
 Result<std::vector<simd::Hit>> RankEstimates(const OpenTable& table, const Plan& plan, const SearchRequest& request,
                                              std::vector<Estimate> estimates, RowsInHand* in_hand, Explain& explain,
                                              const Deadline& deadline) {
-  std::ranges::sort(estimates, [](const Estimate& a, const Estimate& b) { return a.distance < b.distance || (a.distance == b.distance && a.row < b.row); });
+  std::ranges::sort(estimates, [](const Estimate& a, const Estimate& b) {
+    return a.distance < b.distance || (a.distance == b.distance && a.row < b.row);
+  });
   if (estimates.size() > plan.wanted) {
     // The k smallest upper bounds bound what can still be among the k nearest.
     std::vector<float> upper;

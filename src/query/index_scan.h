@@ -13,7 +13,8 @@ struct Estimate {
   lance::RowAddress row = 0;
 };
 
-/// Rows that were read for their vectors with all columns that the search shows: what is nearest among them need not be read again.
+/// Rows that were read for their vectors with all columns that the search shows: what is nearest among them need not be
+/// read again.
 struct RowsInHand {
   std::vector<lance::RowAddress> addresses;
   arrow::RecordBatch rows;  // in the order of addresses
@@ -27,8 +28,8 @@ Result<std::vector<Estimate>> ScanLists(const OpenTable& table, const Plan& plan
 Result<std::vector<simd::Hit>> ScoreMatches(const OpenTable& table, const Plan& plan, const SearchRequest& request,
                                             Explain& explain, const Deadline& deadline);
 
-/// Exact distances of the estimates that can be among the nearest. When vectors must be read for it, the columns to show come with
-/// them, in the same round, and stay in `in_hand` (when given).
+/// Exact distances of the estimates that can be among the nearest. When vectors must be read for it, the columns to
+/// show come with them, in the same round, and stay in `in_hand` (when given).
 Result<std::vector<simd::Hit>> RankEstimates(const OpenTable& table, const Plan& plan, const SearchRequest& request,
                                              std::vector<Estimate> estimates, RowsInHand* in_hand, Explain& explain,
                                              const Deadline& deadline);

@@ -9,7 +9,9 @@
 namespace firn::query {
 namespace {
 
-std::string ObjectKey(const table::Snapshot& snapshot, const index::SegmentEntry& entry) { return snapshot.root() + "/" + entry.object; }
+std::string ObjectKey(const table::Snapshot& snapshot, const index::SegmentEntry& entry) {
+  return snapshot.root() + "/" + entry.object;
+}
 
 /// A mask of all rows, the bits behind the last one off.
 index::RowMask AllRows(std::uint64_t rows) {
@@ -50,8 +52,8 @@ lance::RowAddress OpenSegment::AddressOf(std::uint32_t row) const {
   return lance::MakeRowAddress(segment->header().fragments[fragment].id, row - first_rows[fragment]);
 }
 
-OpenTable::OpenTable(table::SnapshotPtr snapshot, index::Catalog catalog, Residency residency, std::shared_ptr<HotGraphs> graphs,
-                     std::shared_ptr<const std::atomic<bool>> stopping)
+OpenTable::OpenTable(table::SnapshotPtr snapshot, index::Catalog catalog, Residency residency,
+                     std::shared_ptr<HotGraphs> graphs, std::shared_ptr<const std::atomic<bool>> stopping)
     : snapshot_(std::move(snapshot)),
       catalog_(std::move(catalog)),
       residency_(residency),
@@ -73,7 +75,8 @@ std::optional<simd::Metric> OpenTable::IndexedMetric(const std::string& column, 
   return theirs.front().index->metric();
 }
 
-// ---- indexes -----------------------------------------------------------------------------------------------------------
+// ---- indexes
+// -----------------------------------------------------------------------------------------------------------
 
 Result<std::shared_ptr<const ColumnIndex>> OpenTable::IndexOf(const std::string& column, simd::Metric metric,
                                                               const Deadline& deadline) {
@@ -99,7 +102,8 @@ Result<std::shared_ptr<const ColumnIndex>> OpenTable::OpenIndex(const std::strin
     if (entry->column != column || entry->field_id != field->id || entry->metric != metric) continue;
     bool useful = false;
     for (const index::SegmentFragment& fragment : entry->fragments) {
-      if (table::StillCovers(fragment, manifest, field->id)) useful = owner.emplace(fragment.id, &*entry).second || useful;
+      if (table::StillCovers(fragment, manifest, field->id))
+        useful = owner.emplace(fragment.id, &*entry).second || useful;
     }
     if (useful) wanted.push_back(&*entry);
   }
@@ -130,12 +134,14 @@ Result<std::shared_ptr<const ColumnIndex>> OpenTable::OpenIndex(const std::strin
   return opened;
 }
 
-const std::vector<OpenTable::NamedLanceIndex>& OpenTable::LanceIndexesOf(std::int32_t field_id, const Deadline& deadline) {
+const std::vector<OpenTable::NamedLanceIndex>& OpenTable::LanceIndexesOf(std::int32_t field_id,
+                                                                         const Deadline& deadline) {
   const auto [found, fresh] = lance_indexes_.try_emplace(field_id);
   if (!fresh) return found->second;
   const table::Environment& environment = snapshot_->environment();
   const auto skip = [&](std::string_view name, const Error& error) {
-    environment.log.Info("LanceDB's index is not used", {{"table", snapshot_->name()}, {"index", name}, {"why", error.message}});
+    environment.log.Info("LanceDB's index is not used",
+                         {{"table", snapshot_->name()}, {"index", name}, {"why", error.message}});
   };
   const auto infos = index::ListLanceIndexes(snapshot_->manifest());
   if (!infos) {
@@ -155,7 +161,8 @@ const std::vector<OpenTable::NamedLanceIndex>& OpenTable::LanceIndexesOf(std::in
 }
 
 /// Gives uncovered fragments to indexes that LanceDB built.
-void OpenTable::OpenLanceIndexes(ColumnIndex& index, std::int32_t field_id, simd::Metric metric, const Deadline& deadline) {
+void OpenTable::OpenLanceIndexes(ColumnIndex& index, std::int32_t field_id, simd::Metric metric,
+                                 const Deadline& deadline) {
   for (const NamedLanceIndex& theirs : LanceIndexesOf(field_id, deadline)) {
     if (theirs.index->metric() != metric) continue;
     OpenLanceIndex opened{theirs.name, theirs.index, {}};
@@ -169,15 +176,17 @@ void OpenTable::OpenLanceIndexes(ColumnIndex& index, std::int32_t field_id, simd
 }
 
 /// Hot parts of all segments in one round; whole objects where those are mappings.
-Status OpenTable::OpenSegments(ColumnIndex& index, std::span<const index::SegmentEntry* const> entries, const Deadline& deadline) {
+Status OpenTable::OpenSegments(ColumnIndex& index, std::span<const index::SegmentEntry* const> entries,
+                               const Deadline& deadline) {
   if (entries.empty()) return {};
   std::vector<store::ReadRequest> requests;
   std::vector<bool> whole;
   for (const index::SegmentEntry* entry : entries) {
     whole.push_back(residency_.mapped);
     const std::string key = ObjectKey(*snapshot_, *entry);
-    requests.push_back(whole.back() ? store::ReadRequest::Whole(key)
-                                    : store::ReadRequest::Range(key, entry->footer.hot_offset, entry->footer.hot_bytes));
+    requests.push_back(whole.back()
+                           ? store::ReadRequest::Whole(key)
+                           : store::ReadRequest::Range(key, entry->footer.hot_offset, entry->footer.hot_bytes));
   }
   auto answers = snapshot_->environment().store.ReadMany(requests, deadline);
   for (std::size_t i = 0; i < entries.size(); i++) {
@@ -187,10 +196,13 @@ Status OpenTable::OpenSegments(ColumnIndex& index, std::span<const index::Segmen
       const Buffer& bytes = answers[i]->bytes;
       if (!InBounds(footer.hot_offset, footer.hot_bytes, answers[i]->object_size_bytes))
         return DataCorruption("index object " + requests[i].key + " is truncated");
-      FIRN_TRY(auto segment, index::VectorSegment::Parse(requests[i].key, whole[i] ? bytes.Slice(footer.hot_offset, footer.hot_bytes) : bytes, footer));
+      FIRN_TRY(auto segment,
+               index::VectorSegment::Parse(
+                   requests[i].key, whole[i] ? bytes.Slice(footer.hot_offset, footer.hot_bytes) : bytes, footer));
       if (segment->header().fragments != entries[i]->fragments || segment->header().metric != entries[i]->metric)
         return DataCorruption("index object " + requests[i].key + " is not what its catalog says");
-      OpenSegment opened{.entry = entries[i], .segment = segment, .lists = nullptr, .first_rows = {0}, .live = {}, .live_rows = 0};
+      OpenSegment opened{
+          .entry = entries[i], .segment = segment, .lists = nullptr, .first_rows = {0}, .live = {}, .live_rows = 0};
       if (whole[i]) {
         FIRN_TRY(index::LoadedLists lists, segment->Map(bytes));
         opened.lists = std::make_shared<const index::LoadedLists>(std::move(lists));
@@ -203,10 +215,13 @@ Status OpenTable::OpenSegments(ColumnIndex& index, std::span<const index::Segmen
     const Status status = open();
     if (status) continue;
     const ErrorKind kind = status.error().kind;
-    if (kind != ErrorKind::kDataCorruption && kind != ErrorKind::kNotFound && kind != ErrorKind::kUnsupported && kind != ErrorKind::kInvalidArgument)
+    if (kind != ErrorKind::kDataCorruption && kind != ErrorKind::kNotFound && kind != ErrorKind::kUnsupported &&
+        kind != ErrorKind::kInvalidArgument)
       return status.error();
     index.warnings.push_back("index \"" + entries[i]->name + "\" is not used: " + status.error().message);
-    snapshot_->environment().log.Warn("index not used", {{"table", snapshot_->name()}, {"index", entries[i]->name}, {"error", status.error().message}});
+    snapshot_->environment().log.Warn(
+        "index not used",
+        {{"table", snapshot_->name()}, {"index", entries[i]->name}, {"error", status.error().message}});
   }
   return {};
 }
@@ -232,12 +247,14 @@ void OpenTable::Distrust(const std::string& column, simd::Metric metric, const s
   auto exact = std::make_shared<ColumnIndex>();
   exact->warnings.push_back("the index is not used: " + why);
   for (const lance::Fragment& fragment : snapshot_->manifest().fragments) exact->uncovered.push_back(&fragment);
-  snapshot_->environment().log.Warn("index not used", {{"table", snapshot_->name()}, {"column", column}, {"error", why}});
+  snapshot_->environment().log.Warn("index not used",
+                                    {{"table", snapshot_->name()}, {"column", column}, {"error", why}});
   const std::lock_guard lock(mutex_);
   indexes_[{column, metric}] = std::move(exact);
 }
 
-// ---- vectors and masks ---------------------------------------------------------------------------------------------------
+// ---- vectors and masks
+// ---------------------------------------------------------------------------------------------------
 
 std::uint64_t OpenTable::BytesOfVectors(const std::string& column) const {
   const auto position = snapshot_->schema()->IndexOf(column);
@@ -245,7 +262,8 @@ std::uint64_t OpenTable::BytesOfVectors(const std::string& column) const {
   const arrow::Type& type = *snapshot_->schema()->fields[*position].type;
   std::uint64_t rows = 0;
   for (const lance::Fragment& fragment : snapshot_->manifest().fragments) rows += fragment.physical_rows;
-  return rows * static_cast<std::uint64_t>(type.list_size) * static_cast<std::uint64_t>(arrow::BitWidth(*type.children[0].type)) / 8;
+  return rows * static_cast<std::uint64_t>(type.list_size) *
+         static_cast<std::uint64_t>(arrow::BitWidth(*type.children[0].type)) / 8;
 }
 
 Result<std::shared_ptr<const ResidentVectors>> OpenTable::Vectors(const std::string& column, const Deadline& deadline) {
@@ -258,7 +276,8 @@ Result<std::shared_ptr<const ResidentVectors>> OpenTable::Vectors(const std::str
   return vectors;
 }
 
-// ---- heat --------------------------------------------------------------------------------------------------------------
+// ---- heat
+// --------------------------------------------------------------------------------------------------------------
 
 void OpenTable::CountSearch(const std::string& column, simd::Metric metric) {
   const std::uint64_t count = searches_.fetch_add(1, std::memory_order_relaxed) + 1;
@@ -269,7 +288,9 @@ void OpenTable::CountSearch(const std::string& column, simd::Metric metric) {
     const Deadline deadline = self->stopping_ ? Deadline::Never().WithCancel(self->stopping_) : Deadline::Never();
     Status done = self->Warm(column, metric, deadline);
     if (done && build) done = self->BuildGraphs(column, metric, deadline);
-    if (!done) self->snapshot_->environment().log.Info("table not heated", {{"table", self->snapshot_->name()}, {"why", done.error().message}});
+    if (!done)
+      self->snapshot_->environment().log.Info("table not heated",
+                                              {{"table", self->snapshot_->name()}, {"why", done.error().message}});
   });
 }
 
@@ -287,7 +308,8 @@ Status OpenTable::Warm(const std::string& column, simd::Metric metric, const Dea
     const std::lock_guard lock(mutex_);
     if (vectors_.contains(column) && requests.empty()) return {};
     if (resident_bytes_ + bytes > residency_.bytes)
-      return ResourceExhausted("index and vectors take " + std::to_string(bytes) + " bytes, more than may stay in memory");
+      return ResourceExhausted("index and vectors take " + std::to_string(bytes) +
+                               " bytes, more than may stay in memory");
     resident_bytes_ += bytes;
   }
   auto answers = snapshot_->environment().store.ReadMany(requests, deadline);
@@ -319,8 +341,9 @@ Status OpenTable::BuildGraphs(const std::string& column, simd::Metric metric, co
   return {};
 }
 
-Result<std::shared_ptr<const FilterMask>> OpenTable::MaskOf(const std::string& column, simd::Metric metric, const std::string& text,
-                                                            const filter::Predicate& predicate, const Deadline& deadline) {
+Result<std::shared_ptr<const FilterMask>> OpenTable::MaskOf(const std::string& column, simd::Metric metric,
+                                                            const std::string& text, const filter::Predicate& predicate,
+                                                            const Deadline& deadline) {
   FIRN_TRY(const auto index, IndexOf(column, metric, deadline));
   const std::string key = column + '\n' + std::string(simd::NameOf(metric)) + '\n' + text;
   {
@@ -346,7 +369,8 @@ Result<std::shared_ptr<const FilterMask>> OpenTable::MaskOf(const std::string& c
   return mask;
 }
 
-Result<std::shared_ptr<const FilterMask>> OpenTable::Evaluate(const ColumnIndex& index, const filter::Predicate& predicate,
+Result<std::shared_ptr<const FilterMask>> OpenTable::Evaluate(const ColumnIndex& index,
+                                                              const filter::Predicate& predicate,
                                                               const Deadline& deadline) const {
   struct Place {
     std::size_t segment;
@@ -390,7 +414,8 @@ Result<std::shared_ptr<const FilterMask>> OpenTable::Evaluate(const ColumnIndex&
       deadline));
   for (std::size_t s = 0; s < index.segments.size(); s++) {
     if (index.segments[s].live) {
-      for (std::size_t word = 0; word < mask->masks[s].size(); word++) mask->masks[s][word] &= (*index.segments[s].live)[word];
+      for (std::size_t word = 0; word < mask->masks[s].size(); word++)
+        mask->masks[s][word] &= (*index.segments[s].live)[word];
     }
     mask->matches.push_back(CountBits(mask->masks[s]));
     mask->total += mask->matches.back();

@@ -25,12 +25,13 @@ class HotGraphs;
 
 /// How much of a table may stay in memory between searches, and from when on.
 struct Residency {
-  /// Reads of whole objects are mappings that cost nothing until they are touched: index and vectors are always "resident".
+  /// Reads of whole objects are mappings that cost nothing until they are touched: index and vectors are always
+  /// "resident".
   bool mapped = false;
   /// Else: bytes that index and vectors together may take, once the table is hot.
   std::uint64_t bytes = 0;
-  /// Searches of this version after which it is hot, and lists and vectors are read into memory (where they are not mapped); and after
-  /// which graphs are built. Both happen in the background.
+  /// Searches of this version after which it is hot, and lists and vectors are read into memory (where they are not
+  /// mapped); and after which graphs are built. Both happen in the background.
   std::uint64_t warm_after = 16;
   std::uint64_t graph_after = 1000;
   /// Masks of filters that are kept for the next search with the same filter.
@@ -66,20 +67,20 @@ struct ColumnIndex {
 
 /// The rows for which a filter is TRUE.
 struct FilterMask {
-  std::vector<index::RowMask> masks;       // for each segment of the ColumnIndex; without rows that are not live
-  std::vector<std::uint64_t> matches;      // for each segment
-  std::vector<lance::RowAddress> few;      // all matching rows of segments, when they are at most kFewRows, in order
-  std::uint64_t total = 0;                 // in segments
+  std::vector<index::RowMask> masks;   // for each segment of the ColumnIndex; without rows that are not live
+  std::vector<std::uint64_t> matches;  // for each segment
+  std::vector<lance::RowAddress> few;  // all matching rows of segments, when they are at most kFewRows, in order
+  std::uint64_t total = 0;             // in segments
   static constexpr std::uint64_t kFewRows = 1U << 16;
 };
 
 /// Thread-safe. What it holds is derived from immutable objects, and goes with it; only graphs live on in `graphs`.
 class OpenTable : public std::enable_shared_from_this<OpenTable> {
  public:
-  /// `graphs` may be null: none are built. Work in the background ends early when `*stopping` becomes true (null: never); the pool's
-  /// owner waits for it.
-  OpenTable(table::SnapshotPtr snapshot, index::Catalog catalog, Residency residency, std::shared_ptr<HotGraphs> graphs = nullptr,
-            std::shared_ptr<const std::atomic<bool>> stopping = nullptr);
+  /// `graphs` may be null: none are built. Work in the background ends early when `*stopping` becomes true (null:
+  /// never); the pool's owner waits for it.
+  OpenTable(table::SnapshotPtr snapshot, index::Catalog catalog, Residency residency,
+            std::shared_ptr<HotGraphs> graphs = nullptr, std::shared_ptr<const std::atomic<bool>> stopping = nullptr);
 
   const table::Snapshot& snapshot() const { return *snapshot_; }
   const table::SnapshotPtr& snapshot_ptr() const { return snapshot_; }
@@ -88,8 +89,10 @@ class OpenTable : public std::enable_shared_from_this<OpenTable> {
   /// The metric of the column's index, when it has one that says something of this version: Firn's, else LanceDB's.
   std::optional<simd::Metric> IndexedMetric(const std::string& column, const Deadline& deadline);
 
-  /// One round the first time (two when rows were deleted); then from memory. A segment that cannot be used is a warning.
-  Result<std::shared_ptr<const ColumnIndex>> IndexOf(const std::string& column, simd::Metric metric, const Deadline& deadline);
+  /// One round the first time (two when rows were deleted); then from memory. A segment that cannot be used is a
+  /// warning.
+  Result<std::shared_ptr<const ColumnIndex>> IndexOf(const std::string& column, simd::Metric metric,
+                                                     const Deadline& deadline);
   /// From now on the column's segments are not used: their bytes are not what they should be.
   void Distrust(const std::string& column, simd::Metric metric, const std::string& why);
   /// One more search of this index: begins to heat it when the time has come.
@@ -103,13 +106,16 @@ class OpenTable : public std::enable_shared_from_this<OpenTable> {
   /// Null when they are not in memory.
   Result<std::shared_ptr<const ResidentVectors>> Vectors(const std::string& column, const Deadline& deadline);
   /// Evaluates the predicate over the fragments that segments cover; remembered by `text`.
-  Result<std::shared_ptr<const FilterMask>> MaskOf(const std::string& column, simd::Metric metric, const std::string& text,
-                                                   const filter::Predicate& predicate, const Deadline& deadline);
+  Result<std::shared_ptr<const FilterMask>> MaskOf(const std::string& column, simd::Metric metric,
+                                                   const std::string& text, const filter::Predicate& predicate,
+                                                   const Deadline& deadline);
 
  private:
   using ColumnKey = std::pair<std::string, simd::Metric>;
-  Result<std::shared_ptr<const ColumnIndex>> OpenIndex(const std::string& column, simd::Metric metric, const Deadline& deadline);
-  Status OpenSegments(ColumnIndex& index, std::span<const index::SegmentEntry* const> entries, const Deadline& deadline);
+  Result<std::shared_ptr<const ColumnIndex>> OpenIndex(const std::string& column, simd::Metric metric,
+                                                       const Deadline& deadline);
+  Status OpenSegments(ColumnIndex& index, std::span<const index::SegmentEntry* const> entries,
+                      const Deadline& deadline);
   Status FindLive(OpenSegment& segment, const Deadline& deadline) const;
   void OpenLanceIndexes(ColumnIndex& index, std::int32_t field_id, simd::Metric metric, const Deadline& deadline);
   /// LanceDB's indexes of a field that this program can use. Opened once.

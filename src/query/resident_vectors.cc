@@ -7,7 +7,8 @@
 
 namespace firn::query {
 
-Result<std::shared_ptr<const ResidentVectors>> ResidentVectors::Load(const table::Snapshot& snapshot, const std::string& column,
+Result<std::shared_ptr<const ResidentVectors>> ResidentVectors::Load(const table::Snapshot& snapshot,
+                                                                     const std::string& column,
                                                                      const Deadline& deadline) {
   const auto resident = std::make_shared<ResidentVectors>();
   std::map<std::uint64_t, std::vector<Piece>> by_fragment;
@@ -16,8 +17,8 @@ Result<std::shared_ptr<const ResidentVectors>> ResidentVectors::Load(const table
   for (const lance::Fragment& fragment : snapshot.manifest().fragments) {
     if (fragment.physical_rows > 0) reads.push_back({&fragment, lance::RowSelection::Rows(0, fragment.physical_rows)});
   }
-  const lance::ReadContext context{environment.store, snapshot.root(), snapshot.manifest().schema, environment.metadata_cache,
-                                   &environment.pool};
+  const lance::ReadContext context{environment.store, snapshot.root(), snapshot.manifest().schema,
+                                   environment.metadata_cache, &environment.pool};
   const std::vector<std::string> columns = {column};
   FIRN_TRY(const auto batches, lance::ReadFragments(context, reads, columns, deadline));
   for (std::size_t i = 0; i < reads.size(); i++) {
@@ -29,7 +30,8 @@ Result<std::shared_ptr<const ResidentVectors>> ResidentVectors::Load(const table
         const auto items = static_cast<std::size_t>(rows.type().list_size);
         resident->row_bytes_ = items * static_cast<std::size_t>(arrow::BitWidth(*rows.type().children[0].type)) / 8;
       }
-      by_fragment[reads[i].fragment->id].push_back({end, rows, rows.child(0).data().data.data(), begin, rows.null_count() != 0});
+      by_fragment[reads[i].fragment->id].push_back(
+          {end, rows, rows.child(0).data().data.data(), begin, rows.null_count() != 0});
       begin = end;
     }
   }

@@ -1,5 +1,6 @@
 #pragma once
-// The vectors of a column where they cost no request: views of mapped pages on a folder, a copy in memory for a hot table elsewhere.
+// The vectors of a column where they cost no request: views of mapped pages on a folder, a copy in memory for a hot
+// table elsewhere.
 
 #include <cstdint>
 #include <memory>

@@ -160,7 +160,8 @@ TEST(Distances, OneRowAtATimeIsTheSame) {
     std::vector<float> distances(5);
     Distances(metric, Element::kF32, query, rows.data(), 5, distances);
     const DistanceFrom distance(metric, Element::kF32, query);
-    for (std::size_t row = 0; row < 5; row++) EXPECT_EQ(distance(rows.data() + row * 37), distances[row]) << NameOf(metric);
+    for (std::size_t row = 0; row < 5; row++)
+      EXPECT_EQ(distance(rows.data() + row * 37), distances[row]) << NameOf(metric);
   }
 }
 

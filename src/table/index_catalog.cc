@@ -39,11 +39,13 @@ Result<index::Catalog> ReadCatalog(store::ObjectStore& store, std::string_view r
   return ReadCatalog(store, root, *newest, deadline);
 }
 
-Result<index::Catalog> ReadCatalog(store::ObjectStore& store, std::string_view root, std::uint64_t number, const Deadline& deadline) {
+Result<index::Catalog> ReadCatalog(store::ObjectStore& store, std::string_view root, std::uint64_t number,
+                                   const Deadline& deadline) {
   const std::string key = CatalogKey(root, number);
   FIRN_TRY(const store::ReadResult object, store::Read(store, store::ReadRequest::Whole(key), deadline));
   FIRN_TRY(index::Catalog catalog, index::DecodeCatalog(object.bytes.bytes(), key));
-  if (catalog.number != number) return DataCorruption("index catalog " + key + " says that it is number " + std::to_string(catalog.number));
+  if (catalog.number != number)
+    return DataCorruption("index catalog " + key + " says that it is number " + std::to_string(catalog.number));
   return catalog;
 }
 
@@ -68,7 +70,8 @@ Result<index::Catalog> EditCatalog(store::ObjectStore& store, std::string_view r
     const Result<store::ReadResult> there = store::Read(store, store::ReadRequest::Whole(key), deadline);
     if (there && there->bytes.chars() == bytes) return catalog;
   }
-  return Conflict("the index catalog of " + std::string(root) + " changed " + std::to_string(kMaxRaces) + " times while this change was tried",
+  return Conflict("the index catalog of " + std::string(root) + " changed " + std::to_string(kMaxRaces) +
+                      " times while this change was tried",
                   "Try again when fewer programs build indexes at once");
 }
 

@@ -1,7 +1,7 @@
 #pragma once
-// The index catalog of a table, in the store: `_firn/catalog/{20 digits that count down}`, so that a listing begins with the
-// newest. States are written with put-if-absent, like manifests; an edit that lost a race is made again on what won. Older states
-// are kept for readers under way; maintenance removes them.
+// The index catalog of a table, in the store: `_firn/catalog/{20 digits that count down}`, so that a listing begins
+// with the newest. States are written with put-if-absent, like manifests; an edit that lost a race is made again on
+// what won. Older states are kept for readers under way; maintenance removes them.
 
 #include <functional>
 #include <optional>
@@ -24,9 +24,11 @@ std::optional<std::uint64_t> NewestCatalogOf(const store::ListPage& page);
 Result<index::Catalog> ReadCatalog(store::ObjectStore& store, std::string_view root, const Deadline& deadline);
 
 /// The state of that number: one read.
-Result<index::Catalog> ReadCatalog(store::ObjectStore& store, std::string_view root, std::uint64_t number, const Deadline& deadline);
+Result<index::Catalog> ReadCatalog(store::ObjectStore& store, std::string_view root, std::uint64_t number,
+                                   const Deadline& deadline);
 
-/// Changes the catalog it is given, or says with an error that there is nothing to change. Called again after a lost race.
+/// Changes the catalog it is given, or says with an error that there is nothing to change. Called again after a lost
+/// race.
 using CatalogEdit = std::function<Status(index::Catalog&)>;
 /// Conflict after many lost races.
 Result<index::Catalog> EditCatalog(store::ObjectStore& store, std::string_view root, const CatalogEdit& edit,

@@ -263,8 +263,7 @@ Result<const std::map<std::uint64_t, lance::DeletionVector>*> Snapshot::Deletion
 }
 
 Status Snapshot::ScanPieces(const PieceRequest& request, const PieceSink& sink, const Deadline& deadline) const {
-  const Scanner scanner =
-      request.fragments ? Scanner(*this, *request.fragments, deadline) : Scanner(*this, deadline);
+  const Scanner scanner = request.fragments ? Scanner(*this, *request.fragments, deadline) : Scanner(*this, deadline);
   const std::vector<std::string>& columns = request.columns;
   const filter::Predicate* predicate = request.predicate;
   const std::uint64_t row_bytes = scanner.RowBytes(columns);

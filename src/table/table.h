@@ -118,9 +118,9 @@ class Snapshot {
     const filter::Predicate* predicate = nullptr;
     std::optional<std::vector<const lance::Fragment*>> fragments = {};  // of this snapshot, in its order; unset = all
   };
-  /// All live rows (for which the predicate is TRUE, when given) in pieces, as they come from the store: vectors without
-  /// a copy where pages allow. Pieces come in no order and from several threads at once; memory is bounded by a window
-  /// of 256 MiB.
+  /// All live rows (for which the predicate is TRUE, when given) in pieces, as they come from the store: vectors
+  /// without a copy where pages allow. Pieces come in no order and from several threads at once; memory is bounded by a
+  /// window of 256 MiB.
   Status ScanPieces(const PieceRequest& request, const PieceSink& sink, const Deadline& deadline) const;
 
   /// Deletion vectors by fragment id: one round, the first time. Valid while the snapshot lives.

@@ -39,9 +39,9 @@ struct ClusteringOptions {
   std::uint64_t seed = 1;
 };
 
-/// Centroids of `sample`, row after row. After each round a cluster of more than twice the mean size gives half its rows
-/// to a centroid of a cluster that has less than a quarter of it: the longest list sets the bytes of a cold query. Works on `pool`;
-/// DeadlineExceeded when cancelled.
+/// Centroids of `sample`, row after row. After each round a cluster of more than twice the mean size gives half its
+/// rows to a centroid of a cluster that has less than a quarter of it: the longest list sets the bytes of a cold query.
+/// Works on `pool`; DeadlineExceeded when cancelled.
 Result<std::vector<float>> Cluster(Matrix sample, const ClusteringOptions& options, TaskPool& pool,
                                    const Deadline& deadline);
 

@@ -17,8 +17,8 @@ float Dot(std::span<const float> a, std::span<const float> b) {
   return result;
 }
 
-/// The scale whose levels lie nearest to the residual's direction. Best near 1 / 2.9 of the levels a standard deviation for Gaussian
-/// values; a few steps around it find nearly all there is to find.
+/// The scale whose levels lie nearest to the residual's direction. Best near 1 / 2.9 of the levels a standard deviation
+/// for Gaussian values; a few steps around it find nearly all there is to find.
 float BestScale(std::span<const float> residual, float norm) {
   const float deviation = norm / std::sqrt(static_cast<float>(residual.size()));
   constexpr std::array<float, 7> kDeviations = {2.2F, 2.5F, 2.75F, 3.0F, 3.3F, 3.7F, 4.3F};
@@ -55,7 +55,8 @@ RowCode RowEncoder::Encode(std::span<const float> residual, std::span<const floa
   code.bit.scale = -2 * norm2 / product;
   code.bit.add = norm2 - code.bit.scale * Dot(centred_, centroid);
   const float cosine = product / (norm * std::sqrt(static_cast<float>(dims)) / 2);
-  code.bit.error = 2 * norm * std::sqrt(std::max(0.0F, 1 - cosine * cosine)) / cosine / std::sqrt(static_cast<float>(dims - 1));
+  code.bit.error =
+      2 * norm * std::sqrt(std::max(0.0F, 1 - cosine * cosine)) / cosine / std::sqrt(static_cast<float>(dims - 1));
 
   const float scale = BestScale(residual, norm);
   const simd::LevelFit fit = simd::QuantiseLevels(residual, scale, nibbles);

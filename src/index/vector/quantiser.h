@@ -1,8 +1,9 @@
 #pragma once
-// RaBitQ (Gao & Long, SIGMOD 2024) and its extension to more bits (Gao et al. 2024): what a segment keeps of a row, and how a distance is
-// estimated from it.
+// RaBitQ (Gao & Long, SIGMOD 2024) and its extension to more bits (Gao et al. 2024): what a segment keeps of a row, and
+// how a distance is estimated from it.
 //
-// In the rotated frame let c be the row's centroid, o = x - c, and u the code: one value a dimension, near o's direction.
+// In the rotated frame let c be the row's centroid, o = x - c, and u the code: one value a dimension, near o's
+// direction.
 //   1 bit:  u[i] = b[i] - 1/2, b[i] = (o[i] >= 0)
 //   5 bits: u[i] = l[i] - 15.5, l[i] = 16 b[i] + n[i]; the nibble n[i] is the supplement of the bit
 // Then <o, q - c> is about |o|^2 / <u, o> * <u, q - c>, without bias over random rotations, and

@@ -9,9 +9,9 @@
 namespace firn::index {
 
 /// Vectors of `dim` values to vectors of `padded_dim` values (zeros are appended first), keeping inner products and
-/// distances. Three rounds of: random signs, a Hadamard transform of the first 2^m values, one of the last 2^m, where 2^m is the largest
-/// power of two that fits (as fast Johnson-Lindenstrauss transforms do; Ailon & Chazelle 2009). Part of the segment's format: the
-/// same seed gives the same rotation everywhere, up to rounding. Thread-safe.
+/// distances. Three rounds of: random signs, a Hadamard transform of the first 2^m values, one of the last 2^m, where
+/// 2^m is the largest power of two that fits (as fast Johnson-Lindenstrauss transforms do; Ailon & Chazelle 2009). Part
+/// of the segment's format: the same seed gives the same rotation everywhere, up to rounding. Thread-safe.
 class Rotation {
  public:
   static constexpr std::size_t kRounds = 3;

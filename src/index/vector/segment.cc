@@ -48,13 +48,15 @@ Result<std::shared_ptr<const VectorSegment>> VectorSegment::Parse(std::string ke
     return Corrupt(key, "the checksum of its hot part does not match");
   FIRN_TRY(SegmentHeader header, DecodeHotPart(std::move(hot), key));
   std::shared_ptr<const VectorSegment> segment(new VectorSegment(std::move(key), std::move(header), footer));
-  if (segment->supplements_at_.back() != footer.hot_offset) return Corrupt(segment->key_, "its lists do not end where its hot part begins");
+  if (segment->supplements_at_.back() != footer.hot_offset)
+    return Corrupt(segment->key_, "its lists do not end where its hot part begins");
   return segment;
 }
 
 Result<std::shared_ptr<const VectorSegment>> VectorSegment::Open(store::ObjectStore& store, std::string_view key,
                                                                  const Deadline& deadline) {
-  FIRN_TRY(const store::ReadResult tail, store::Read(store, store::ReadRequest::Tail(std::string(key), kTailBytes), deadline));
+  FIRN_TRY(const store::ReadResult tail,
+           store::Read(store, store::ReadRequest::Tail(std::string(key), kTailBytes), deadline));
   FIRN_TRY(const SegmentFooter footer, DecodeSegmentFooter(tail.bytes.bytes(), tail.object_size_bytes, key));
   const std::uint64_t tail_at = tail.object_size_bytes - tail.bytes.size();
   if (footer.hot_offset >= tail_at)
@@ -63,9 +65,11 @@ Result<std::shared_ptr<const VectorSegment>> VectorSegment::Open(store::ObjectSt
 }
 
 Result<std::shared_ptr<const VectorSegment>> VectorSegment::OpenAt(store::ObjectStore& store, std::string_view key,
-                                                                   const SegmentFooter& footer, const Deadline& deadline) {
-  FIRN_TRY(store::ReadResult hot,
-           store::Read(store, store::ReadRequest::Range(std::string(key), footer.hot_offset, footer.hot_bytes), deadline));
+                                                                   const SegmentFooter& footer,
+                                                                   const Deadline& deadline) {
+  FIRN_TRY(
+      store::ReadResult hot,
+      store::Read(store, store::ReadRequest::Range(std::string(key), footer.hot_offset, footer.hot_bytes), deadline));
   return Parse(std::string(key), std::move(hot.bytes), footer);
 }
 
@@ -81,7 +85,8 @@ store::ReadRequest VectorSegment::SupplementRequest(std::size_t list) const {
   return store::ReadRequest::Range(key_, supplements_at_[list], supplements_at_[list + 1] - supplements_at_[list]);
 }
 
-// ---- loading -----------------------------------------------------------------------------------------------------------
+// ---- loading
+// -----------------------------------------------------------------------------------------------------------
 
 Result<LoadedLists> VectorSegment::Map(Buffer object) const {
   if (object.size() != object_bytes()) return Corrupt(key_, "its size is not what its footer says");
@@ -102,7 +107,8 @@ Status VectorSegment::CheckList(std::uint32_t list, const LoadedLists& loaded) c
   const ListEntry& entry = header_.lists[list];
   const LoadedLists::List& bytes = loaded.lists[list];
   const bool codes = bytes.codes.size() == header_.CodesBytes(entry) && Crc32c(bytes.codes) == entry.codes_crc;
-  const bool supplement = bytes.supplement.empty() || (bytes.supplement.size() == header_.SupplementBytes(entry) && Crc32c(bytes.supplement) == entry.supplement_crc);
+  const bool supplement = bytes.supplement.empty() || (bytes.supplement.size() == header_.SupplementBytes(entry) &&
+                                                       Crc32c(bytes.supplement) == entry.supplement_crc);
   if (!codes || !supplement) {
     return Corrupt(key_, "the checksum of list " + std::to_string(list) + " does not match");
   }
@@ -138,7 +144,8 @@ Result<LoadedLists> VectorSegment::Accept(std::span<const std::uint32_t> lists, 
   return loaded;
 }
 
-// ---- the query ---------------------------------------------------------------------------------------------------------
+// ---- the query
+// ---------------------------------------------------------------------------------------------------------
 
 void VectorSegment::Prepare(std::span<const float> vector, SegmentQuery& query) const {
   const std::size_t d = header_.padded_dim;
@@ -168,7 +175,8 @@ void VectorSegment::Prepare(std::span<const float> vector, SegmentQuery& query) 
   // The step leaves room for 255 * sum |q| in 31 bits.
   const float short_step = largest > 0 ? std::max(largest / 2047.0F, absolute * 0x1p-22F) : 1.0F;
   query.shorts_.resize(d);
-  for (std::size_t i = 0; i < d; i++) query.shorts_[i] = static_cast<std::int16_t>(std::lrint(query.rotated_[i] / short_step));
+  for (std::size_t i = 0; i < d; i++)
+    query.shorts_[i] = static_cast<std::int16_t>(std::lrint(query.rotated_[i] / short_step));
   const std::size_t lists = header_.lists.size();
   query.products_.resize(lists);
   simd::DotBytes(header_.centroids.data(), lists, d, query.shorts_.data(), query.products_.data());
@@ -177,7 +185,8 @@ void VectorSegment::Prepare(std::span<const float> vector, SegmentQuery& query) 
   const float query_norm2 = Norm2(query.rotated_);
   for (std::uint32_t i = 0; i < lists; i++) {
     const ListEntry& list = header_.lists[i];
-    const float product = header_.centroid_low * query.sum_ + header_.centroid_step * short_step * static_cast<float>(query.products_[i]);
+    const float product =
+        header_.centroid_low * query.sum_ + header_.centroid_step * short_step * static_cast<float>(query.products_[i]);
     query.distance2_[i] = std::max(0.0F, query_norm2 + list.norm2 - 2 * product);
     query.probes_[i] = {query.distance2_[i] - list.bias, i};
   }
@@ -218,7 +227,8 @@ float VectorSegment::ListScore(const SegmentQuery& query, std::uint32_t list, fl
   const float distance2 = query.distance2_[list];
   if (header_.metric == simd::Metric::kDot) {
     const float spread = 2 * std::sqrt(query.norm2_) * entry.radius;
-    return spread > 0 ? (distance2 - entry.bias - distance) * std::sqrt(static_cast<float>(header_.padded_dim)) / spread : 0;
+    return spread > 0 ? (distance2 - entry.bias - distance) * std::sqrt(static_cast<float>(header_.padded_dim)) / spread
+                      : 0;
   }
   const float mean = distance2 + entry.radius * entry.radius;
   const float spread = 2 * std::sqrt(distance2) * entry.radius;
@@ -309,12 +319,15 @@ void VectorSegment::ScanList(SegmentQuery& query, std::uint32_t list, const Load
     for (std::size_t b = 0; b < some; b++, block += stride) {
       const auto* factors = reinterpret_cast<const float*>(block + code_bytes);  // read unaligned
       const std::uint32_t* sums = query.sums_.data() + b * kBlockRows;
-      const float bound = query.best_.size() == options.k ? query.best_.front() : std::numeric_limits<float>::infinity();
-      const std::size_t count = simd::KeepBelow(sums, factors, factors + kBlockRows, factors + 2 * kBlockRows, query.table_scale_.step,
-                                                bit_bias, slack, kBlockRows, bound - centre2, kept, lower);
+      const float bound =
+          query.best_.size() == options.k ? query.best_.front() : std::numeric_limits<float>::infinity();
+      const std::size_t count =
+          simd::KeepBelow(sums, factors, factors + kBlockRows, factors + 2 * kBlockRows, query.table_scale_.step,
+                          bit_bias, slack, kBlockRows, bound - centre2, kept, lower);
       const std::size_t base = (first + b) * kBlockRows;
       if (refine) {
-        for (std::size_t j = 0; j < count; j++) __builtin_prefetch(bytes.supplement.data() + (base + kept[j]) * row_bytes);
+        for (std::size_t j = 0; j < count; j++)
+          __builtin_prefetch(bytes.supplement.data() + (base + kept[j]) * row_bytes);
       }
       for (std::size_t j = 0; j < count; j++) {
         const std::size_t i = kept[j];
@@ -332,7 +345,8 @@ void VectorSegment::ScanList(SegmentQuery& query, std::uint32_t list, const Load
         const auto nibbles = static_cast<float>(simd::DotNibbles(supplement, query.bytes_.data(), header_.padded_dim));
         const float bits = static_cast<float>(sums[i]) * query.table_scale_.step + query.table_scale_.bias;
         const float product = 16 * bits + nibbles * query.byte_step_ - 15.5F * query.sum_;
-        const float distance2 = centre2 + LoadLe<float>(supplement + nibble_bytes) + LoadLe<float>(supplement + nibble_bytes + 4) * product;
+        const float distance2 =
+            centre2 + LoadLe<float>(supplement + nibble_bytes) + LoadLe<float>(supplement + nibble_bytes + 4) * product;
         Offer(query, options, {distance2, bit_error * kLevelErrorRatio, row});
       }
     }

@@ -40,14 +40,15 @@ struct Candidate {
 struct ScanOptions {
   std::size_t k = 10;
   std::size_t max_lists = SIZE_MAX;
-  /// Adaptive end: a list is not scanned when its rows would have to lie further than `stop` standard deviations from their mean
-  /// distance to be among the k nearest (see ListScore). Infinity: only max_lists ends the scan.
+  /// Adaptive end: a list is not scanned when its rows would have to lie further than `stop` standard deviations from
+  /// their mean distance to be among the k nearest (see ListScore). Infinity: only max_lists ends the scan.
   float stop = 1e30F;
   /// Error bounds are multiplied by this; 1.9 loses almost nothing (RaBitQ's epsilon).
   float slack = 1.9F;
   std::size_t max_candidates = 1000;
   const RowMask* mask = nullptr;
-  std::vector<float>* scores = nullptr;  // given: the ListScore of each list just before its scan is added (calibration)
+  std::vector<float>* scores =
+      nullptr;  // given: the ListScore of each list just before its scan is added (calibration)
 };
 
 struct ScanCounts {
@@ -66,7 +67,9 @@ class SegmentQuery {
   struct Probe {
     float key = 0;  // smaller is scanned earlier
     std::uint32_t list = 0;
-    friend bool operator<(const Probe& a, const Probe& b) { return a.key < b.key || (a.key == b.key && a.list < b.list); }
+    friend bool operator<(const Probe& a, const Probe& b) {
+      return a.key < b.key || (a.key == b.key && a.list < b.list);
+    }
   };
   std::vector<float> input_;    // normalised for cosine
   std::vector<float> rotated_;  // relative to the mean
@@ -123,19 +126,20 @@ class VectorSegment {
   /// The requests for some lists, two for each or one without supplements, and what their answers hold. Rows of a list
   /// without its supplement become candidates by their 1-bit estimate.
   std::vector<store::ReadRequest> Requests(std::span<const std::uint32_t> lists, bool supplements) const;
-  Result<LoadedLists> Accept(std::span<const std::uint32_t> lists, bool supplements, std::span<Result<store::ReadResult>> answers) const;
+  Result<LoadedLists> Accept(std::span<const std::uint32_t> lists, bool supplements,
+                             std::span<Result<store::ReadResult>> answers) const;
 
   /// `vector`: dim finite values.
   void Prepare(std::span<const float> vector, SegmentQuery& query) const;
   /// The `count` nearest lists (fewer when there are fewer), best first.
   std::vector<std::uint32_t> Probes(SegmentQuery& query, std::size_t count) const;
-  /// Scans lists in the query's order, of those that are loaded. Candidates, nearest first, are valid until the next call.
-  /// DataCorruption: a list's checksum does not match.
+  /// Scans lists in the query's order, of those that are loaded. Candidates, nearest first, are valid until the next
+  /// call. DataCorruption: a list's checksum does not match.
   Result<std::span<const Candidate>> Scan(SegmentQuery& query, const LoadedLists& loaded, const ScanOptions& options,
                                           ScanCounts& counts) const;
-  /// How far, in standard deviations of its rows' distances, a list's rows must lie from their mean to come below `distance`, the estimate of the
-  /// k-th nearest so far: for a row x = c + o, |x - q|^2 = |q - c|^2 + |o|^2 - 2 <q - c, o>, where the last term is near normal
-  /// with deviation 2 |q - c| |o| / sqrt(d).
+  /// How far, in standard deviations of its rows' distances, a list's rows must lie from their mean to come below
+  /// `distance`, the estimate of the k-th nearest so far: for a row x = c + o, |x - q|^2 = |q - c|^2 + |o|^2 - 2 <q -
+  /// c, o>, where the last term is near normal with deviation 2 |q - c| |o| / sqrt(d).
   float ListScore(const SegmentQuery& query, std::uint32_t list, float distance) const;
 
   /// Row number of position `i` of a list whose codes are loaded.
@@ -154,7 +158,7 @@ class VectorSegment {
   SegmentHeader header_;
   SegmentFooter footer_;
   Rotation rotation_;
-  std::vector<std::uint64_t> codes_at_;       // offset of each list, one more for the end
+  std::vector<std::uint64_t> codes_at_;  // offset of each list, one more for the end
   std::vector<std::uint64_t> supplements_at_;
   std::uint64_t physical_rows_ = 0;
 };

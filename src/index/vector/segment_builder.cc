@@ -25,7 +25,8 @@ float Norm2(std::span<const float> values) {
 
 std::size_t ListsFor(std::uint64_t rows, const SegmentOptions& options) {
   const auto root = static_cast<std::size_t>(std::sqrt(static_cast<double>(rows)));
-  const std::size_t per_list = options.rows_per_list != 0 ? options.rows_per_list : std::clamp<std::size_t>(root, 64, kMostRowsPerList);
+  const std::size_t per_list =
+      options.rows_per_list != 0 ? options.rows_per_list : std::clamp<std::size_t>(root, 64, kMostRowsPerList);
   return std::clamp<std::size_t>((rows + per_list - 1) / per_list, 1, kMaxLists);
 }
 
@@ -35,7 +36,11 @@ struct RecordLayout {
   std::size_t bits, bit_factors, nibbles, level_factors, size;
 
   explicit RecordLayout(std::size_t d)
-      : bits(4), bit_factors(bits + d / 8), nibbles(bit_factors + 12), level_factors(nibbles + d / 2), size(level_factors + 8) {}
+      : bits(4),
+        bit_factors(bits + d / 8),
+        nibbles(bit_factors + 12),
+        level_factors(nibbles + d / 2),
+        size(level_factors + 8) {}
 };
 
 }  // namespace
@@ -74,7 +79,8 @@ class SegmentBuilder::Records {
       const std::size_t before = records.size();
       records.resize(before + run.bytes);
       for (std::size_t done = 0; done < run.bytes;) {
-        const ssize_t got = pread(fileno(file_), records.data() + before + done, run.bytes - done, static_cast<off_t>(run.offset + done));
+        const ssize_t got = pread(fileno(file_), records.data() + before + done, run.bytes - done,
+                                  static_cast<off_t>(run.offset + done));
         if (got <= 0) return Unavailable("the scratch file in " + scratch_folder_ + " cannot be read back");
         done += static_cast<std::size_t>(got);
       }
@@ -99,14 +105,16 @@ class SegmentBuilder::Records {
       std::string path = scratch_folder_ + "/firn-index-XXXXXX";
       const int descriptor = mkstemp(path.data());
       if (descriptor < 0)
-        return Unavailable("no scratch file can be made in " + scratch_folder_, "Name a folder with room: --scratch, or TMPDIR");
+        return Unavailable("no scratch file can be made in " + scratch_folder_,
+                           "Name a folder with room: --scratch, or TMPDIR");
       unlink(path.c_str());
       file_ = fdopen(descriptor, "w+b");
     }
     for (List& list : lists_) {
       if (list.memory.empty()) continue;
       if (std::fwrite(list.memory.data(), 1, list.memory.size(), file_) != list.memory.size())
-        return ResourceExhausted("the scratch folder " + scratch_folder_ + " is full", "Name one with more room: --scratch, or TMPDIR");
+        return ResourceExhausted("the scratch folder " + scratch_folder_ + " is full",
+                                 "Name one with more room: --scratch, or TMPDIR");
       list.runs.push_back({file_bytes_, list.memory.size()});
       file_bytes_ += list.memory.size();
       list.memory = {};
@@ -129,7 +137,8 @@ class SegmentBuilder::Records {
 std::size_t SampleRows(std::uint64_t rows, std::size_t dim, const SegmentOptions& options, std::uint64_t memory_bytes) {
   constexpr std::size_t kRowsPerList = 96;
   const std::uint64_t wanted = std::max<std::uint64_t>(ListsFor(rows, options) * kRowsPerList, 20'000);
-  const std::uint64_t most = memory_bytes / (2 * sizeof(float) * std::max<std::size_t>(dim, 16));  // as given, and rotated
+  const std::uint64_t most =
+      memory_bytes / (2 * sizeof(float) * std::max<std::size_t>(dim, 16));  // as given, and rotated
   return static_cast<std::size_t>(std::min({rows, wanted, std::max<std::uint64_t>(most, 1000)}));
 }
 
@@ -140,12 +149,15 @@ SegmentBuilder::SegmentBuilder(SegmentHeader header, TaskPool& pool)
 SegmentBuilder::~SegmentBuilder() = default;
 
 Result<std::unique_ptr<SegmentBuilder>> SegmentBuilder::Train(Matrix sample, std::uint64_t rows, simd::Metric metric,
-                                                              simd::Element element, std::vector<SegmentFragment> fragments,
+                                                              simd::Element element,
+                                                              std::vector<SegmentFragment> fragments,
                                                               const SegmentOptions& options, TaskPool& pool,
                                                               const Deadline& deadline) {
-  if (metric == simd::Metric::kHamming) return Unsupported("there is no index for hamming distance yet", "Searches by hamming distance are exact");
+  if (metric == simd::Metric::kHamming)
+    return Unsupported("there is no index for hamming distance yet", "Searches by hamming distance are exact");
   if (sample.dims > kMaxIndexDim) {
-    return Unsupported("vectors of " + std::to_string(sample.dims) + " values are beyond what an index takes, " + std::to_string(kMaxIndexDim));
+    return Unsupported("vectors of " + std::to_string(sample.dims) + " values are beyond what an index takes, " +
+                       std::to_string(kMaxIndexDim));
   }
   if (sample.rows == 0) return InvalidArgument("there are no vectors to index");
   SegmentHeader header;
@@ -171,7 +183,8 @@ Result<std::unique_ptr<SegmentBuilder>> SegmentBuilder::Train(Matrix sample, std
   for (std::size_t i = 0; i < sample.rows; i++) {
     for (std::size_t j = 0; j < d; j++) sums[j] += static_cast<double>(rotated[i * d + j]);
   }
-  for (std::size_t j = 0; j < d; j++) builder->header_.mean[j] = static_cast<float>(sums[j] / static_cast<double>(sample.rows));
+  for (std::size_t j = 0; j < d; j++)
+    builder->header_.mean[j] = static_cast<float>(sums[j] / static_cast<double>(sample.rows));
   for (std::size_t i = 0; i < sample.rows; i++) {
     for (std::size_t j = 0; j < d; j++) rotated[i * d + j] -= builder->header_.mean[j];
   }
@@ -191,16 +204,20 @@ void SegmentBuilder::IntoFrame(std::span<const float> vector, std::span<float> s
   for (std::size_t j = 0; j < out.size(); j++) out[j] -= header_.mean[j];
 }
 
-/// Centroids are kept as bytes, and what the bytes say is the centroid that rows are coded against: nothing is lost by it.
-Status SegmentBuilder::ChooseCentroids(Matrix rotated, std::size_t lists, const SegmentOptions& options, const Deadline& deadline) {
+/// Centroids are kept as bytes, and what the bytes say is the centroid that rows are coded against: nothing is lost by
+/// it.
+Status SegmentBuilder::ChooseCentroids(Matrix rotated, std::size_t lists, const SegmentOptions& options,
+                                       const Deadline& deadline) {
   const std::size_t d = header_.padded_dim;
-  FIRN_TRY(centroids_, Cluster(rotated, {.clusters = lists, .rounds = options.clustering_rounds, .seed = options.seed}, pool_, deadline));
+  FIRN_TRY(centroids_, Cluster(rotated, {.clusters = lists, .rounds = options.clustering_rounds, .seed = options.seed},
+                               pool_, deadline));
   const auto [low, high] = std::ranges::minmax(centroids_);
   header_.centroid_low = low;
   header_.centroid_step = high > low ? (high - low) / 255.0F : 1.0F;
   std::vector<std::uint8_t> bytes(centroids_.size());
   for (std::size_t i = 0; i < bytes.size(); i++) {
-    bytes[i] = static_cast<std::uint8_t>(std::clamp(std::lrint((centroids_[i] - low) / header_.centroid_step), 0L, 255L));
+    bytes[i] =
+        static_cast<std::uint8_t>(std::clamp(std::lrint((centroids_[i] - low) / header_.centroid_step), 0L, 255L));
     centroids_[i] = low + header_.centroid_step * static_cast<float>(bytes[i]);
   }
   header_.centroids = Buffer::Of(std::move(bytes));
@@ -216,7 +233,8 @@ Status SegmentBuilder::ChooseCentroids(Matrix rotated, std::size_t lists, const 
   }
   radius2_.assign(header_.lists.size(), 0.0);
   assigner_ = std::make_unique<Assigner>(Matrix{centroids_.data(), header_.lists.size(), d});
-  records_ = std::make_unique<Records>(header_.lists.size(), RecordLayout(d), options.memory_bytes, options.scratch_folder);
+  records_ =
+      std::make_unique<Records>(header_.lists.size(), RecordLayout(d), options.memory_bytes, options.scratch_folder);
   return {};
 }
 
@@ -230,7 +248,8 @@ Status SegmentBuilder::Add(Matrix vectors, std::span<const std::uint32_t> number
   RowEncoder encoder(d);
   for (std::size_t first = 0; first < vectors.rows; first += kChunk) {
     const std::size_t count = std::min(kChunk, vectors.rows - first);
-    for (std::size_t i = 0; i < count; i++) IntoFrame(vectors.Row(first + i), scratch, std::span(rotated).subspan(i * d, d));
+    for (std::size_t i = 0; i < count; i++)
+      IntoFrame(vectors.Row(first + i), scratch, std::span(rotated).subspan(i * d, d));
     assigner_->Assign({rotated.data(), count, d}, lists.data(), distance2.data());
     for (std::size_t i = 0; i < count; i++) {
       const std::span centroid = std::span(centroids_).subspan(lists[i] * d, d);
@@ -259,14 +278,16 @@ Status SegmentBuilder::Add(Matrix vectors, std::span<const std::uint32_t> number
   return {};
 }
 
-std::string SegmentBuilder::PackCodes(std::uint32_t list, std::span<const std::uint8_t> records, std::span<const std::uint32_t> order) {
+std::string SegmentBuilder::PackCodes(std::uint32_t list, std::span<const std::uint8_t> records,
+                                      std::span<const std::uint32_t> order) {
   const RecordLayout& layout = records_->layout();
   const std::size_t groups = header_.groups(), bit_bytes = header_.padded_dim / 8;
   ListEntry& entry = header_.lists[list];
   const auto row_of = [&](std::size_t i) { return LoadLe<std::uint32_t>(records.data() + order[i] * layout.size); };
   entry.rows = static_cast<std::uint32_t>(order.size());
   entry.ref_low = order.empty() ? 0 : row_of(0);
-  entry.ref_bits = order.empty() ? 0 : static_cast<std::uint32_t>(std::bit_width(row_of(order.size() - 1) - entry.ref_low));
+  entry.ref_bits =
+      order.empty() ? 0 : static_cast<std::uint32_t>(std::bit_width(row_of(order.size() - 1) - entry.ref_low));
 
   std::string out(header_.CodesBytes(entry), '\0');
   auto* block = reinterpret_cast<std::uint8_t*>(out.data());
@@ -285,18 +306,21 @@ std::string SegmentBuilder::PackCodes(std::uint32_t list, std::span<const std::u
   }
   for (std::size_t i = 0; i < order.size() && entry.ref_bits > 0; i++) {
     const std::size_t bit = i * entry.ref_bits;
-    const std::uint64_t word = LoadLe<std::uint64_t>(block + bit / 8) | std::uint64_t{row_of(i) - entry.ref_low} << (bit % 8);
+    const std::uint64_t word = LoadLe<std::uint64_t>(block + bit / 8) | std::uint64_t{row_of(i) - entry.ref_low}
+                                                                            << (bit % 8);
     std::memcpy(block + bit / 8, &word, 8);
   }
   entry.codes_crc = Crc32c(AsBytes(out));
   return out;
 }
 
-std::string SegmentBuilder::PackSupplement(std::span<const std::uint8_t> records, std::span<const std::uint32_t> order) const {
+std::string SegmentBuilder::PackSupplement(std::span<const std::uint8_t> records,
+                                           std::span<const std::uint32_t> order) const {
   const RecordLayout& layout = records_->layout();
   std::string out;
   out.reserve(order.size() * header_.supplement_row_bytes());
-  for (const std::uint32_t i : order) out.append(AsChars(records.subspan(i * layout.size + layout.nibbles, header_.supplement_row_bytes())));
+  for (const std::uint32_t i : order)
+    out.append(AsChars(records.subspan(i * layout.size + layout.nibbles, header_.supplement_row_bytes())));
   return out;
 }
 
@@ -319,7 +343,8 @@ Result<BuiltSegment> SegmentBuilder::Finish(store::ObjectStore& store, std::stri
         const std::size_t size = records_->layout().size;
         std::vector<std::uint32_t> order(records.size() / size);
         std::iota(order.begin(), order.end(), 0U);
-        std::ranges::sort(order, {}, [&](std::uint32_t row) { return LoadLe<std::uint32_t>(records.data() + row * size); });
+        std::ranges::sort(order, {},
+                          [&](std::uint32_t row) { return LoadLe<std::uint32_t>(records.data() + row * size); });
         packed[i] = codes ? PackCodes(list, records, order) : PackSupplement(records, order);
         if (!codes) header_.lists[list].supplement_crc = Crc32c(AsBytes(packed[i]));
         return {};

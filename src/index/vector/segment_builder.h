@@ -21,7 +21,8 @@
 namespace firn::index {
 
 struct SegmentOptions {
-  /// Rows a list should have on average; 0 = about the square root of the rows, between 64 and 65,536: so the bytes of lists and of centroids grow alike.
+  /// Rows a list should have on average; 0 = about the square root of the rows, between 64 and 65,536: so the bytes of
+  /// lists and of centroids grow alike.
   std::size_t rows_per_list = 0;
   std::size_t clustering_rounds = 8;
   std::uint64_t seed = 1;
@@ -50,7 +51,8 @@ class SegmentBuilder {
                                                        const Deadline& deadline);
   ~SegmentBuilder();
 
-  /// Thread-safe. numbers[i]: the row number of row i of `vectors` (counted over the segment's fragments); each comes at most once.
+  /// Thread-safe. numbers[i]: the row number of row i of `vectors` (counted over the segment's fragments); each comes
+  /// at most once.
   Status Add(Matrix vectors, std::span<const std::uint32_t> numbers);
 
   /// Writes the object. Nothing is visible before it is whole.
@@ -62,7 +64,8 @@ class SegmentBuilder {
   Status ChooseCentroids(Matrix rotated, std::size_t lists, const SegmentOptions& options, const Deadline& deadline);
   void IntoFrame(std::span<const float> vector, std::span<float> scratch, std::span<float> out) const;
   /// Of one list's records, in the order of their rows.
-  std::string PackCodes(std::uint32_t list, std::span<const std::uint8_t> records, std::span<const std::uint32_t> order);
+  std::string PackCodes(std::uint32_t list, std::span<const std::uint8_t> records,
+                        std::span<const std::uint32_t> order);
   std::string PackSupplement(std::span<const std::uint8_t> records, std::span<const std::uint32_t> order) const;
 
   SegmentHeader header_;

@@ -17,7 +17,8 @@ Error Corrupt(std::string_view object, std::string_view what) {
 Status CheckShape(const SegmentHeader& header, std::uint32_t lists, std::string_view object) {
   if (header.dim == 0 || header.dim > kMaxIndexDim || header.padded_dim % 16 != 0 || header.padded_dim < header.dim ||
       header.padded_dim >= header.dim + 16) {
-    return Corrupt(object, "its dimension is " + std::to_string(header.dim) + ", padded to " + std::to_string(header.padded_dim));
+    return Corrupt(
+        object, "its dimension is " + std::to_string(header.dim) + ", padded to " + std::to_string(header.padded_dim));
   }
   if (lists == 0 || lists > kMaxLists) return Corrupt(object, "it has " + std::to_string(lists) + " lists");
   return {};
@@ -32,7 +33,8 @@ Status CheckLists(const SegmentHeader& header, std::string_view object) {
   }
   std::uint64_t physical = 0;
   for (const SegmentFragment& fragment : header.fragments) {
-    if (fragment.rows > kMaxSegmentRows || (physical += fragment.rows) > kMaxSegmentRows) return Corrupt(object, "its fragments have too many rows");
+    if (fragment.rows > kMaxSegmentRows || (physical += fragment.rows) > kMaxSegmentRows)
+      return Corrupt(object, "its fragments have too many rows");
   }
   if (rows != header.rows || rows > physical)
     return Corrupt(object, "its lists hold " + std::to_string(rows) + " rows of " + std::to_string(physical));
@@ -102,7 +104,7 @@ Result<SegmentHeader> DecodeHotPart(Buffer hot, std::string_view object) {
   header.lists.resize(lists);
   for (std::size_t i = 0; i < lists; i++) {
     const std::uint8_t* at = entries.data() + i * kListEntryBytes;
-    header.lists[i] = {LoadLe<std::uint32_t>(at),      LoadLe<std::uint32_t>(at + 4), LoadLe<std::uint32_t>(at + 8),
+    header.lists[i] = {LoadLe<std::uint32_t>(at),      LoadLe<std::uint32_t>(at + 4),  LoadLe<std::uint32_t>(at + 8),
                        LoadLe<std::uint32_t>(at + 12), LoadLe<std::uint32_t>(at + 16), LoadLe<float>(at + 20),
                        LoadLe<float>(at + 24),         LoadLe<float>(at + 28)};
   }

@@ -8,18 +8,19 @@
 //   end - 32   u64 H | u64 hot bytes | u32 CRC-32C of the hot part | u32 version = 1 | "FIRNVEC1"
 //
 // Codes of a list of n rows (d = padded dimension, a multiple of 16; g = d / 4):
-//   ceil(n / 32) blocks of   g * 16 bytes FastScan block (simd/quantised.h) | f32 add[32] | f32 scale[32] | f32 error[32]
-//   row numbers, `ref_bits` each, less `ref_low`, packed from the lowest bit on, ascending; padded to 8 bytes, and 8 more
+//   ceil(n / 32) blocks of   g * 16 bytes FastScan block (simd/quantised.h) | f32 add[32] | f32 scale[32] | f32
+//   error[32] row numbers, `ref_bits` each, less `ref_low`, packed from the lowest bit on, ascending; padded to 8
+//   bytes, and 8 more
 // Supplement of a list: n times   d / 2 bytes of nibbles (simd/quantised.h) | f32 add | f32 scale
 //
 // Hot part:
-//   u32 dim | u32 d | u32 lists | u8 metric | u8 element | u16 0 | u64 rows | u64 rotation seed | f32 centroid low | f32 centroid step
-//   f32 mean[d]                     in the rotated frame; centroids, rows and queries are relative to it
-//   lists times ListEntry (32 bytes)
-//   u8 centroid[lists][d]           value = low + step * byte
-//   u32 fragments, then for each    u64 id | u64 physical rows | u16 length | path of the data file that holds the column
+//   u32 dim | u32 d | u32 lists | u8 metric | u8 element | u16 0 | u64 rows | u64 rotation seed | f32 centroid low |
+//   f32 centroid step f32 mean[d]                     in the rotated frame; centroids, rows and queries are relative to
+//   it lists times ListEntry (32 bytes) u8 centroid[lists][d]           value = low + step * byte u32 fragments, then
+//   for each    u64 id | u64 physical rows | u16 length | path of the data file that holds the column
 //
-// A row number counts the physical rows of the segment's fragments one after the other. Where lists lie follows from their sizes.
+// A row number counts the physical rows of the segment's fragments one after the other. Where lists lie follows from
+// their sizes.
 
 #include <cstdint>
 #include <span>
