@@ -1,0 +1,120 @@
+#include "index/vector/clustering.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+
+#include "index/vector/segment_testing.h"
+
+namespace firn::index {
+namespace {
+
+Result<std::vector<float>> Centroids(const Vectors& sample, std::size_t clusters, std::size_t threads = 2,
+                                     const Deadline& deadline = Deadline::Never()) {
+  TaskPool pool(threads);
+  return Cluster(sample.matrix(), {.clusters = clusters, .rounds = 8, .seed = 3}, pool, deadline);
+}
+
+std::vector<std::uint32_t> SizesOf(const Vectors& sample, const Vectors& centroids) {
+  std::vector<std::uint32_t> nearest(sample.rows()), sizes(centroids.rows());
+  Assigner(centroids.matrix()).Assign(sample.matrix(), nearest.data(), nullptr);
+  for (const std::uint32_t cluster : nearest) sizes[cluster]++;
+  return sizes;
+}
+
+TEST(Assigner, GivesEveryRowItsNearestCentroid) {
+  for (const std::size_t dims : {16, 48, 112}) {
+    const Vectors rows = Clustered(1000, dims, 20, 1), centroids = Clustered(77, dims, 77, 2);
+    std::vector<std::uint32_t> nearest(rows.rows());
+    std::vector<float> distance2(rows.rows());
+    Assigner(centroids.matrix()).Assign(rows.matrix(), nearest.data(), distance2.data());
+    for (std::size_t i = 0; i < rows.rows(); i++) {
+      const float best = DistanceOf(simd::Metric::kL2, rows.Row(i),
+                                    centroids.Row(ByDistance(centroids, simd::Metric::kL2, rows.Row(i)).front()));
+      const float got = DistanceOf(simd::Metric::kL2, rows.Row(i), centroids.Row(nearest[i]));
+      EXPECT_LE(got, best * 1.0001F) << i;
+      EXPECT_NEAR(distance2[i], got, 1e-3F * got) << i;
+    }
+  }
+}
+
+TEST(Assigner, GivesARowTheSameCentroidAmongWhateverOthers) {
+  const Vectors rows = Clustered(300, 32, 4, 1, 3.0F), centroids = Clustered(50, 32, 50, 2);
+  const Assigner assigner(centroids.matrix());
+  std::vector<std::uint32_t> together(rows.rows());
+  std::vector<float> together2(rows.rows());
+  assigner.Assign(rows.matrix(), together.data(), together2.data());
+  for (std::size_t i = 0; i < rows.rows(); i++) {
+    std::uint32_t alone = 0;
+    float alone2 = 0;
+    assigner.Assign({rows.Row(i).data(), 1, rows.dims}, &alone, &alone2);
+    EXPECT_EQ(alone, together[i]);
+    EXPECT_EQ(alone2, together2[i]);
+  }
+}
+
+TEST(Assigner, PrefersTheLowerOfEqualCentroids) {
+  const Vectors centroids{2, {5, 5, 1, 1, 1, 1}}, rows{2, {1, 1, 0, 0}};
+  std::vector<std::uint32_t> nearest(2);
+  Assigner(centroids.matrix()).Assign(rows.matrix(), nearest.data(), nullptr);
+  EXPECT_EQ(nearest, (std::vector<std::uint32_t>{1, 1}));
+}
+
+TEST(Clustering, FindsBlobsThatLieApart) {
+  const Vectors sample = Clustered(2000, 24, 10, 4, 0.05F);
+  const Vectors centroids{24, Must(Centroids(sample, 40))};
+  std::vector<std::uint32_t> nearest(sample.rows());
+  std::vector<float> distance2(sample.rows());
+  Assigner(centroids.matrix()).Assign(sample.matrix(), nearest.data(), distance2.data());
+  // No centroid stands between two blobs: a row's own lies within its blob, whose radius2 is 24 * 0.05^2.
+  for (const float each : distance2) EXPECT_LT(each, 0.5F);
+}
+
+TEST(Clustering, BoundsTheLongestList) {
+  // Nine rows of ten in one dense blob, the rest far scattered: unbalanced k-means would leave the blob whole.
+  Vectors sample = Clustered(3600, 16, 1, 5, 0.1F);
+  const Vectors rest = Clustered(400, 16, 400, 6, 5.0F);
+  sample.values.insert(sample.values.end(), rest.values.begin(), rest.values.end());
+  const Vectors centroids{16, Must(Centroids(sample, 50))};
+  const auto sizes = SizesOf(sample, centroids);
+  EXPECT_LE(std::ranges::max(sizes), 5 * sample.rows() / sizes.size());
+}
+
+TEST(Clustering, OfEqualRowsGivesOneCentroid) {
+  const Vectors sample{16, std::vector<float>(100 * 16, 2.5F)};
+  EXPECT_EQ(Must(Centroids(sample, 10)), std::vector<float>(16, 2.5F));
+}
+
+TEST(Clustering, OfManyDuplicatesGivesNoEmptyCluster) {
+  Vectors sample{16, {}};
+  for (int i = 0; i < 900; i++) sample.values.insert(sample.values.end(), 16, static_cast<float>(i % 3));
+  const Vectors centroids{16, Must(Centroids(sample, 30))};
+  EXPECT_EQ(centroids.rows(), 3U);
+  for (const std::uint32_t size : SizesOf(sample, centroids)) EXPECT_EQ(size, 300U);
+}
+
+TEST(Clustering, OfFewRowsGivesNoMoreCentroidsThanRows) {
+  const Vectors sample = Clustered(5, 16, 5, 7);
+  EXPECT_LE(Must(Centroids(sample, 100)).size() / 16, 5U);
+  EXPECT_EQ(Must(Centroids(Clustered(1, 16, 1, 7), 100)).size(), 16U);
+}
+
+TEST(Clustering, DoesNotDependOnTheThreads) {
+  const Vectors sample = Clustered(5000, 48, 30, 8);
+  const auto one = Must(Centroids(sample, 64, 1));
+  EXPECT_EQ(one, Must(Centroids(sample, 64, 3)));
+  EXPECT_EQ(one, Must(Centroids(sample, 64, 7)));
+}
+
+TEST(Clustering, EndsWithItsDeadlineAndNeedsRows) {
+  const auto cancelled = std::make_shared<const std::atomic<bool>>(true);
+  const auto late = Centroids(Clustered(100, 16, 3, 1), 4, 2, Deadline::Never().WithCancel(cancelled));
+  ASSERT_FALSE(late);
+  EXPECT_EQ(late.error().kind, ErrorKind::kDeadlineExceeded);
+  const auto none = Centroids({16, {}}, 4);
+  ASSERT_FALSE(none);
+  EXPECT_EQ(none.error().kind, ErrorKind::kInvalidArgument);
+}
+
+}  // namespace
+}  // namespace firn::index
