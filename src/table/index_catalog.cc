@@ -19,7 +19,10 @@ std::string CatalogKey(std::string_view root, std::uint64_t number) {
   return Folder(root) + std::string(kDigits - digits.size(), '0') + digits;
 }
 
-store::ListRequest NewestCatalogListing(std::string_view root) { return {.prefix = Folder(root), .limit = 1}; }
+store::ListRequest NewestCatalogListing(std::string_view root) {
+  // A few more than one: what others leave in a folder (such as an object for the folder itself) may sort before.
+  return {.prefix = Folder(root), .limit = 8};
+}
 
 std::optional<std::uint64_t> NewestCatalogOf(const store::ListPage& page) {
   for (const store::ObjectInfo& object : page.objects) {
