@@ -85,8 +85,7 @@ store::ReadRequest VectorSegment::SupplementRequest(std::size_t list) const {
   return store::ReadRequest::Range(key_, supplements_at_[list], supplements_at_[list + 1] - supplements_at_[list]);
 }
 
-// ---- loading
-// -----------------------------------------------------------------------------------------------------------
+// ---- loading ----
 
 Result<LoadedLists> VectorSegment::Map(Buffer object) const {
   if (object.size() != object_bytes()) return Corrupt(key_, "its size is not what its footer says");
@@ -144,8 +143,7 @@ Result<LoadedLists> VectorSegment::Accept(std::span<const std::uint32_t> lists, 
   return loaded;
 }
 
-// ---- the query
-// ---------------------------------------------------------------------------------------------------------
+// ---- the query ----
 
 void VectorSegment::Prepare(std::span<const float> vector, SegmentQuery& query) const {
   const std::size_t d = header_.padded_dim;
@@ -170,6 +168,10 @@ void VectorSegment::Prepare(std::span<const float> vector, SegmentQuery& query) 
   query.table_scale_ = simd::BuildTable(query.rotated_, query.table_.data());
   query.bytes_.resize(d);
   query.byte_step_ = simd::QuantiseToInt8(query.rotated_, query.bytes_.data());
+  // Of a rounding to steps of s, the deviation is s / sqrt(12); the mean square of a nibble is 77.5.
+  const float groups = static_cast<float>(header_.groups());
+  query.bits_error_ = query.table_scale_.step * std::sqrt(groups / 12);
+  query.levels_error_ = std::hypot(16 * query.bits_error_, query.byte_step_ * std::sqrt(4 * groups * 77.5F / 12));
 
   // |q - c|^2 for every centroid, by integer products: exact to about 1 part in 10,000 of |q| |c|.
   // The step leaves room for 255 * sum |q| in 31 bits.
@@ -241,6 +243,7 @@ Result<std::span<const Candidate>> VectorSegment::Scan(SegmentQuery& query, cons
   constexpr std::size_t kFirstSorted = 24;
   query.found_.clear();
   query.best_.clear();
+  if (options.k == 0) return std::span<const Candidate>();
   const std::size_t most = std::min(options.max_lists, query.probes_.size());
   for (std::size_t i = 0; i < most; i++) {
     if (i >= query.sorted_) SortProbes(query, std::max(kFirstSorted, 2 * i));
@@ -253,7 +256,10 @@ Result<std::span<const Candidate>> VectorSegment::Scan(SegmentQuery& query, cons
       options.scores->push_back(std::numeric_limits<float>::lowest());
     }
     const LoadedLists::List& bytes = loaded.lists[list];
-    if (bytes.codes.empty()) continue;
+    if (bytes.codes.empty()) {
+      counts.missing++;
+      continue;
+    }
     FIRN_CHECK(CheckList(list, loaded));
     ScanList(query, list, bytes, options, counts);
     counts.lists++;
@@ -295,6 +301,18 @@ void VectorSegment::Offer(SegmentQuery& query, const ScanOptions& options, const
   std::ranges::push_heap(query.best_);
 }
 
+/// |q - c|^2 without the rounding of Prepare, which rows of tight clusters would feel.
+float VectorSegment::CentreDistance2(SegmentQuery& query, std::uint32_t list) const {
+  const std::size_t d = header_.padded_dim;
+  const std::uint8_t* bytes = header_.centroids.data() + list * d;
+  query.offset_.resize(d);
+  for (std::size_t i = 0; i < d; i++) {
+    const float centroid = header_.centroid_low + header_.centroid_step * static_cast<float>(bytes[i]);
+    query.offset_[i] = query.rotated_[i] - centroid;
+  }
+  return Norm2(query.offset_);
+}
+
 void VectorSegment::ScanList(SegmentQuery& query, std::uint32_t list, const LoadedLists::List& bytes,
                              const ScanOptions& options, ScanCounts& counts) const {
   const ListEntry& entry = header_.lists[list];
@@ -304,10 +322,12 @@ void VectorSegment::ScanList(SegmentQuery& query, std::uint32_t list, const Load
   const std::size_t nibble_bytes = header_.padded_dim / 2;
   const std::size_t blocks = SegmentHeader::BlocksOf(entry);
   const bool refine = !bytes.supplement.empty();
-  const float centre2 = query.distance2_[list];
+  const float centre2 = CentreDistance2(query, list);
   const float centre = std::sqrt(centre2);
   const float slack = options.slack * centre;
-  const float bit_bias = query.table_scale_.bias - query.sum_ / 2;  // of u = b - 1/2
+  // Of u = b - 1/2; scales are negative, so that what is added makes room for the query's rounding.
+  const float bit_bias = query.table_scale_.bias - query.sum_ / 2 + options.slack * query.bits_error_;
+  const float rounding = options.slack * query.levels_error_;
   query.sums_.resize(kBlocksAtOnce * kBlockRows);
   std::uint32_t kept[kBlockRows];
   float lower[kBlockRows];
@@ -337,6 +357,7 @@ void VectorSegment::ScanList(SegmentQuery& query, std::uint32_t list, const Load
         if (options.mask != nullptr && ((*options.mask)[row / 64] >> (row % 64) & 1) == 0) continue;
         const float bit_error = LoadLe<float>(factors + 2 * kBlockRows + i) * slack;
         if (!refine) {
+          if (!std::isfinite(lower[j] + bit_error)) continue;  // factors that no builder makes
           Offer(query, options, {lower[j] + bit_error + centre2, bit_error, row});
           continue;
         }
@@ -345,9 +366,12 @@ void VectorSegment::ScanList(SegmentQuery& query, std::uint32_t list, const Load
         const auto nibbles = static_cast<float>(simd::DotNibbles(supplement, query.bytes_.data(), header_.padded_dim));
         const float bits = static_cast<float>(sums[i]) * query.table_scale_.step + query.table_scale_.bias;
         const float product = 16 * bits + nibbles * query.byte_step_ - 15.5F * query.sum_;
-        const float distance2 =
-            centre2 + LoadLe<float>(supplement + nibble_bytes) + LoadLe<float>(supplement + nibble_bytes + 4) * product;
-        Offer(query, options, {distance2, bit_error * kLevelErrorRatio, row});
+        const auto scale = LoadLe<float>(supplement + nibble_bytes + 4);
+        const float distance2 = centre2 + LoadLe<float>(supplement + nibble_bytes) + scale * product;
+        const float coding = bit_error * kLevelErrorRatio;
+        const float error = std::sqrt(coding * coding + scale * scale * rounding * rounding);
+        if (!std::isfinite(distance2 + error)) continue;  // factors that no builder makes
+        Offer(query, options, {distance2, error, row});
       }
     }
   }

@@ -55,6 +55,7 @@ struct ScanCounts {
   std::uint64_t lists = 0;      // scanned
   std::uint64_t estimated = 0;  // rows by one bit
   std::uint64_t refined = 0;    // rows by the supplement
+  std::uint64_t missing = 0;    // lists that the scan came to, and that are not loaded
 };
 
 /// Memory of one search, used again by the next. One thread at a time.
@@ -77,11 +78,14 @@ class SegmentQuery {
   simd::TableScale table_scale_;
   std::vector<std::int8_t> bytes_;
   float byte_step_ = 0;
-  float sum_ = 0;    // of rotated_
-  float norm2_ = 0;  // of the query in the table's own frame
+  float bits_error_ = 0;    // one deviation of the table's <bits, q> from the query's
+  float levels_error_ = 0;  // and of the 5-bit <u, q>
+  float sum_ = 0;           // of rotated_
+  float norm2_ = 0;         // of the query in the table's own frame
   std::vector<std::int16_t> shorts_;
   std::vector<std::int32_t> products_;
-  std::vector<float> distance2_;  // to each centroid
+  std::vector<float> distance2_;  // to each centroid, rounded
+  std::vector<float> offset_;     // from the centroid of the list that is scanned
   std::vector<Probe> probes_;     // the first sorted_ are in order
   std::size_t sorted_ = 0;
   std::vector<std::uint32_t> sums_;
@@ -150,6 +154,7 @@ class VectorSegment {
   void SortProbes(SegmentQuery& query, std::size_t count) const;
   Status CheckList(std::uint32_t list, const LoadedLists& loaded) const;
   void Offer(SegmentQuery& query, const ScanOptions& options, const Candidate& candidate) const;
+  float CentreDistance2(SegmentQuery& query, std::uint32_t list) const;
   void ScanList(SegmentQuery& query, std::uint32_t list, const LoadedLists::List& bytes, const ScanOptions& options,
                 ScanCounts& counts) const;
   float ToMetric(const SegmentQuery& query, float distance2) const;

@@ -23,6 +23,12 @@ float Norm2(std::span<const float> values) {
   return result;
 }
 
+Status CheckLength(std::span<const float> vector) {
+  constexpr float kMaxLength = SegmentBuilder::kMaxLength;
+  if (Norm2(vector) < kMaxLength * kMaxLength) return {};
+  return Unsupported("a vector is longer than what an index takes, 1e18", "Scale the vectors down");
+}
+
 std::size_t ListsFor(std::uint64_t rows, const SegmentOptions& options) {
   const auto root = static_cast<std::size_t>(std::sqrt(static_cast<double>(rows)));
   const std::size_t per_list =
@@ -175,8 +181,10 @@ Result<std::unique_ptr<SegmentBuilder>> SegmentBuilder::Train(Matrix sample, std
   constexpr std::size_t kChunk = 1024;
   FIRN_CHECK(pool.ParallelFor((sample.rows + kChunk - 1) / kChunk, [&](std::size_t chunk) -> Status {
     std::vector<float> scratch(sample.dims);
-    for (std::size_t i = chunk * kChunk; i < std::min(sample.rows, (chunk + 1) * kChunk); i++)
+    for (std::size_t i = chunk * kChunk; i < std::min(sample.rows, (chunk + 1) * kChunk); i++) {
+      FIRN_CHECK(CheckLength(sample.Row(i)));
       builder->IntoFrame(sample.Row(i), scratch, std::span(rotated).subspan(i * d, d));
+    }
     return deadline.Check("training an index");
   }));
   std::vector<double> sums(d, 0.0);
@@ -248,8 +256,10 @@ Status SegmentBuilder::Add(Matrix vectors, std::span<const std::uint32_t> number
   RowEncoder encoder(d);
   for (std::size_t first = 0; first < vectors.rows; first += kChunk) {
     const std::size_t count = std::min(kChunk, vectors.rows - first);
-    for (std::size_t i = 0; i < count; i++)
+    for (std::size_t i = 0; i < count; i++) {
+      FIRN_CHECK(CheckLength(vectors.Row(first + i)));
       IntoFrame(vectors.Row(first + i), scratch, std::span(rotated).subspan(i * d, d));
+    }
     assigner_->Assign({rotated.data(), count, d}, lists.data(), distance2.data());
     for (std::size_t i = 0; i < count; i++) {
       const std::span centroid = std::span(centroids_).subspan(lists[i] * d, d);

@@ -44,7 +44,11 @@ struct BuiltSegment {
 
 class SegmentBuilder {
  public:
-  /// Trains: `sample` holds vectors of the column as floats, `rows` how many will come. Unsupported: hamming.
+  /// Squares of what is longer do not fit a float.
+  static constexpr float kMaxLength = 1e18F;
+
+  /// Trains: `sample` holds vectors of the column as floats, `rows` how many will come. Unsupported: hamming; vectors
+  /// longer than kMaxLength.
   static Result<std::unique_ptr<SegmentBuilder>> Train(Matrix sample, std::uint64_t rows, simd::Metric metric,
                                                        simd::Element element, std::vector<SegmentFragment> fragments,
                                                        const SegmentOptions& options, TaskPool& pool,
