@@ -306,7 +306,15 @@ Result<index::SegmentEntry> BuildVectorIndex(const table::SnapshotPtr& snapshot,
                        std::to_string(index::kMaxSegmentRows));
 
   Build build(*snapshot, target, options, progress, deadline);
-  FIRN_TRY(index::SegmentEntry entry, build.Run());
+  Result<index::SegmentEntry> built = build.Run();
+  if (!built) {
+    // Nothing to index in what is missing: the index is as complete as it can be.
+    const auto existing = std::ranges::find(known.segments, target.name, &index::SegmentEntry::name);
+    const bool complete = options.only_missing && built.error().kind == ErrorKind::kInvalidArgument;
+    if (complete && existing != known.segments.end()) return *existing;
+    return std::move(built).error();
+  }
+  const index::SegmentEntry entry = *std::move(built);
   FIRN_CHECK(table::EditCatalog(
       store, snapshot->root(),
       [&](index::Catalog& edited) -> Status {

@@ -25,8 +25,8 @@ bool CountsRows(BuildPhase phase);
 using BuildProgress = std::function<void(BuildPhase phase, std::uint64_t done, std::uint64_t total)>;
 
 struct BuildOptions {
-  std::string name;                      // of the index; "" = "{column}_idx"
-  std::string column;                    // "" = the only vector column
+  std::string name{};                    // of the index; "" = "{column}_idx"
+  std::string column{};                  // "" = the only vector column
   std::optional<simd::Metric> metric{};  // unset: that of the index it replaces, else l2
   std::size_t rows_per_list = 0;         // 0 = about the square root of the rows
   bool only_missing = false;  // index only fragments that no segment of this index covers, and keep the others

@@ -57,11 +57,11 @@ void WalkGraph(const Walk& walk, const OpenSegment& segment, const Plan& plan, c
   }
 }
 
-/// Lists that are not in memory, of all segments, in one round.
+/// Lists that are not in memory, of all segments, in one round: `widen` times as many as are usually enough.
 Result<std::vector<std::shared_ptr<const index::LoadedLists>>> LoadLists(const OpenTable& table, const Plan& plan,
                                                                          const SearchRequest& request,
                                                                          std::vector<index::SegmentQuery>& queries,
-                                                                         const Deadline& deadline) {
+                                                                         std::size_t widen, const Deadline& deadline) {
   const std::vector<OpenSegment>& segments = plan.index->segments;
   std::vector<std::shared_ptr<const index::LoadedLists>> loaded(segments.size());
   std::vector<std::vector<std::uint32_t>> lists(segments.size());
@@ -69,7 +69,7 @@ Result<std::vector<std::shared_ptr<const index::LoadedLists>>> LoadLists(const O
   for (std::size_t i = 0; i < segments.size(); i++) {
     loaded[i] = segments[i].lists;
     if (loaded[i] || (plan.mask && plan.mask->matches[i] == 0)) continue;
-    lists[i] = segments[i].segment->Probes(queries[i], ListsFor(segments[i], request, plan, i));
+    lists[i] = segments[i].segment->Probes(queries[i], ListsFor(segments[i], request, plan, i) * widen);
   }
   const bool supplements = WorthSupplements(plan, lists);
   for (std::size_t i = 0; i < segments.size(); i++)
@@ -193,6 +193,52 @@ Result<std::vector<simd::Hit>> Score(const OpenTable& table, const Plan& plan, c
   return top.Take();
 }
 
+struct ListScan {
+  std::vector<Estimate> estimates;
+  std::uint64_t lists = 0;    // scanned
+  std::uint64_t missing = 0;  // that a scan came to, and that were not loaded
+};
+
+Result<ListScan> ScanSegments(const OpenTable& table, const Plan& plan, const SearchRequest& request,
+                              const std::vector<std::optional<Walk>>& walks, std::vector<index::SegmentQuery>& queries,
+                              std::size_t widen, Explain& explain, const Deadline& deadline) {
+  const std::vector<OpenSegment>& segments = plan.index->segments;
+  FIRN_TRY(const auto loaded, LoadLists(table, plan, request, queries, widen, deadline));
+  ListScan result;
+  std::mutex mutex;
+  const auto scan = [&](std::size_t i) -> Status {
+    if (!loaded[i]) return {};
+    FIRN_CHECK(deadline.Check("the search of " + table.snapshot().name()));
+    if (walks[i]) {
+      index::GraphScratch scratch;
+      std::vector<Estimate> found;
+      WalkGraph(*walks[i], segments[i], plan, request, scratch, found);
+      const std::lock_guard lock(mutex);
+      result.estimates.insert(result.estimates.end(), found.begin(), found.end());
+      explain.graphs++;
+      return {};
+    }
+    index::ScanCounts counts;
+    FIRN_TRY(const std::span<const index::Candidate> found,
+             segments[i].segment->Scan(queries[i], *loaded[i], EffortFor(segments[i], request, plan, i), counts));
+    const std::lock_guard lock(mutex);
+    for (const index::Candidate& candidate : found)
+      result.estimates.push_back({candidate.distance, candidate.error, segments[i].AddressOf(candidate.row)});
+    result.lists += counts.lists;
+    result.missing += counts.missing;
+    explain.lists += counts.lists;
+    explain.rows_estimated += counts.estimated;
+    explain.rows_refined += counts.refined;
+    return {};
+  };
+  if (segments.size() == 1) {
+    FIRN_CHECK(scan(0));
+  } else {
+    FIRN_CHECK(table.snapshot().environment().pool.ParallelFor(segments.size(), scan));
+  }
+  return result;
+}
+
 }  // namespace
 
 Result<std::vector<Estimate>> ScanLists(const OpenTable& table, const Plan& plan, const SearchRequest& request,
@@ -204,37 +250,14 @@ Result<std::vector<Estimate>> ScanLists(const OpenTable& table, const Plan& plan
     walks[i] = WalkFor(table, plan, request, segments[i]);
     if (!walks[i]) segments[i].segment->Prepare(request.vector, queries[i]);
   }
-  FIRN_TRY(const auto loaded, LoadLists(table, plan, request, queries, deadline));
-
   std::vector<Estimate> estimates;
-  std::mutex mutex;
-  const auto scan = [&](std::size_t i) -> Status {
-    if (!loaded[i]) return {};
-    FIRN_CHECK(deadline.Check("the search of " + table.snapshot().name()));
-    if (walks[i]) {
-      index::GraphScratch scratch;
-      std::vector<Estimate> found;
-      WalkGraph(*walks[i], segments[i], plan, request, scratch, found);
-      const std::lock_guard lock(mutex);
-      estimates.insert(estimates.end(), found.begin(), found.end());
-      explain.graphs++;
-      return {};
-    }
-    index::ScanCounts counts;
-    FIRN_TRY(const std::span<const index::Candidate> found,
-             segments[i].segment->Scan(queries[i], *loaded[i], EffortFor(segments[i], request, plan, i), counts));
-    const std::lock_guard lock(mutex);
-    for (const index::Candidate& candidate : found)
-      estimates.push_back({candidate.distance, candidate.error, segments[i].AddressOf(candidate.row)});
-    explain.lists += counts.lists;
-    explain.rows_estimated += counts.estimated;
-    explain.rows_refined += counts.refined;
-    return {};
-  };
-  if (segments.size() == 1) {
-    FIRN_CHECK(scan(0));
-  } else {
-    FIRN_CHECK(table.snapshot().environment().pool.ParallelFor(segments.size(), scan));
+  // How many lists it takes was measured without a filter. Rows that match may lie far from the query: then what was
+  // loaded leaves the scan far from its end, and more is.
+  for (std::size_t widen = 1;; widen *= 4) {
+    FIRN_TRY(ListScan scan, ScanSegments(table, plan, request, walks, queries, widen, explain, deadline));
+    const bool near_end = scan.estimates.size() >= plan.wanted && scan.missing <= scan.lists;
+    estimates = std::move(scan.estimates);
+    if (scan.missing == 0 || near_end || !plan.mask) break;
   }
   if (!plan.prefilter && !plan.index->lance.empty()) {
     FIRN_CHECK(SearchLanceIndexes(table, plan, request, estimates, deadline));

@@ -75,8 +75,7 @@ std::optional<simd::Metric> OpenTable::IndexedMetric(const std::string& column, 
   return theirs.front().index->metric();
 }
 
-// ---- indexes
-// -----------------------------------------------------------------------------------------------------------
+// ---- indexes ----
 
 Result<std::shared_ptr<const ColumnIndex>> OpenTable::IndexOf(const std::string& column, simd::Metric metric,
                                                               const Deadline& deadline) {
@@ -93,13 +92,16 @@ Result<std::shared_ptr<const ColumnIndex>> OpenTable::OpenIndex(const std::strin
                                                                 const Deadline& deadline) {
   const lance::Manifest& manifest = snapshot_->manifest();
   const lance::Field* field = manifest.schema.FindTopLevel(column);
-  if (field == nullptr) return NotFound("there is no column \"" + column + "\"");
+  const auto position = snapshot_->schema()->IndexOf(column);
+  if (field == nullptr || !position) return NotFound("there is no column \"" + column + "\"");
+  const auto dim = static_cast<std::uint32_t>(snapshot_->schema()->fields[*position].type->list_size);
 
   // Newer segments first: where two cover a fragment, the later one was built for a reason.
   std::vector<const index::SegmentEntry*> wanted;
   std::map<std::uint64_t, const index::SegmentEntry*> owner;
   for (auto entry = catalog_.segments.rbegin(); entry != catalog_.segments.rend(); ++entry) {
-    if (entry->column != column || entry->field_id != field->id || entry->metric != metric) continue;
+    if (entry->column != column || entry->field_id != field->id || entry->metric != metric || entry->dim != dim)
+      continue;
     bool useful = false;
     for (const index::SegmentFragment& fragment : entry->fragments) {
       if (table::StillCovers(fragment, manifest, field->id))
@@ -199,7 +201,9 @@ Status OpenTable::OpenSegments(ColumnIndex& index, std::span<const index::Segmen
       FIRN_TRY(auto segment,
                index::VectorSegment::Parse(
                    requests[i].key, whole[i] ? bytes.Slice(footer.hot_offset, footer.hot_bytes) : bytes, footer));
-      if (segment->header().fragments != entries[i]->fragments || segment->header().metric != entries[i]->metric)
+      const index::SegmentHeader& header = segment->header();
+      if (header.fragments != entries[i]->fragments || header.metric != entries[i]->metric ||
+          header.dim != entries[i]->dim)
         return DataCorruption("index object " + requests[i].key + " is not what its catalog says");
       OpenSegment opened{
           .entry = entries[i], .segment = segment, .lists = nullptr, .first_rows = {0}, .live = {}, .live_rows = 0};
@@ -253,8 +257,7 @@ void OpenTable::Distrust(const std::string& column, simd::Metric metric, const s
   indexes_[{column, metric}] = std::move(exact);
 }
 
-// ---- vectors and masks
-// ---------------------------------------------------------------------------------------------------
+// ---- vectors and masks ----
 
 std::uint64_t OpenTable::BytesOfVectors(const std::string& column) const {
   const auto position = snapshot_->schema()->IndexOf(column);

@@ -62,12 +62,22 @@ double RowsByLists(const SearchRequest& request, const Plan& plan) {
   return rows;
 }
 
+bool SquaresFit(std::span<const float> vector) {
+  float norm2 = 0;
+  for (const float value : vector) norm2 += value * value;
+  return norm2 < 1e36F;
+}
+
 Status ChooseWay(OpenTable& table, const SearchRequest& request, Plan& plan, const Deadline& deadline) {
   if (request.exact || request.recall >= 1) {
     plan.reason = "asked for";
     return {};
   }
   if (plan.metric == simd::Metric::kHamming) return {};
+  if (!SquaresFit(request.vector)) {
+    plan.reason = "squares of the query's values do not fit a float";
+    return {};
+  }
   if (request.distance_at_least) {
     plan.reason = "a least distance leaves no nearest lists";
     return {};
@@ -87,10 +97,15 @@ Status ChooseWay(OpenTable& table, const SearchRequest& request, Plan& plan, con
   FIRN_TRY(plan.mask, table.MaskOf(plan.column, plan.metric, request.filter, *plan.predicate, deadline));
   const auto dim = static_cast<std::size_t>(request.vector.size());
   const bool few = plan.mask->total <= FilterMask::kFewRows && plan.mask->few.size() == plan.mask->total;
-  // Without vectors in memory each matching row is a request; a few hundred of them are still one round.
-  const double exact = plan.vectors ? static_cast<double>(plan.mask->total) * ExactCost(dim)
-                                    : static_cast<double>(plan.mask->total) * 200'000;
-  if (few && exact <= RowsByLists(request, plan) * EstimateCost(dim) + 20'000) {
+  // Without vectors in memory each matching row is a request, and so are the codes and the supplement of a list.
+  constexpr double kRequestCost = 200'000;
+  const double exact = static_cast<double>(plan.mask->total) * (plan.vectors ? ExactCost(dim) : kRequestCost);
+  double lists = RowsByLists(request, plan) * EstimateCost(dim) + 20'000;
+  for (std::size_t i = 0; i < plan.index->segments.size(); i++) {
+    const OpenSegment& segment = plan.index->segments[i];
+    if (!segment.lists) lists += 2 * kRequestCost * static_cast<double>(ListsFor(segment, request, plan, i));
+  }
+  if (few && exact <= lists) {
     plan.way = Way::kMatches;
     plan.reason = "few rows match";
   }
