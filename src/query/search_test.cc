@@ -102,8 +102,12 @@ class SearchTest : public testing::Test {
     const auto ids = result.rows.Column("id")->Values<std::int64_t>();
     return {ids.begin(), ids.end()};
   }
-  SearchResult Run(const SearchRequest& request) { return Search(*snapshot_, request, Deadline::Never()).value(); }
-  Error Fail(const SearchRequest& request) { return Search(*snapshot_, request, Deadline::Never()).error(); }
+  Result<SearchResult> Try(const SearchRequest& request) {
+    OpenTable table(snapshot_, {}, {.mapped = true});
+    return Search(table, request, Deadline::Never());
+  }
+  SearchResult Run(const SearchRequest& request) { return Try(request).value(); }
+  Error Fail(const SearchRequest& request) { return Try(request).error(); }
 
   ManualClock clock_;
   Random random_{11};
@@ -206,8 +210,8 @@ TEST_F(SearchTest, ByteVectorsDefaultToHamming) {
 TEST_F(SearchTest, ASearchOfAnEmptyTableIsEmpty) {
   const auto source = arrow::FromBatches(snapshot_->schema(), {});
   ASSERT_TRUE(database_.Create("empty", *source, table::CreateMode::kCreate, {}, Deadline::Never()));
-  const auto empty = database_.Open("empty", std::nullopt, Deadline::Never()).value();
-  const SearchResult result = Search(*empty, Request(), Deadline::Never()).value();
+  OpenTable empty(database_.Open("empty", std::nullopt, Deadline::Never()).value(), {}, {.mapped = true});
+  const SearchResult result = Search(empty, Request(), Deadline::Never()).value();
   EXPECT_EQ(result.rows.rows, 0);
   EXPECT_EQ(result.rows.columns.size(), 5U);
 }
