@@ -80,6 +80,8 @@ Result<std::vector<simd::Hit>> Postfilter(const Snapshot& snapshot, const filter
 Result<std::optional<arrow::RecordBatch>> PickInHand(const Snapshot& snapshot, const RowsInHand& in_hand,
                                                      std::span<const lance::RowAddress> addresses,
                                                      const SearchRequest& request) {
+  // Nothing is in hand, not even a schema: also when no row is wanted.
+  if (in_hand.addresses.empty()) return std::optional<arrow::RecordBatch>();
   std::vector<std::int64_t> picked;
   for (const lance::RowAddress address : addresses) {
     const auto found = std::ranges::find(in_hand.addresses, address);
