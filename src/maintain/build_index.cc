@@ -109,11 +109,13 @@ class Build {
     segment.scratch_folder = options_.scratch_folder;
     segment.memory_bytes = options_.memory_bytes / 2;
     FIRN_CHECK(Sample(segment));
+    HoldBackQueries();
     Report(BuildPhase::kTrain, 0, 1);
     FIRN_TRY(const auto builder, index::SegmentBuilder::Train(
                                      {sample_.data(), sample_.size() / target_.dim, target_.dim}, target_.rows,
                                      target_.metric, target_.element, target_.covered, segment, pool(), deadline_));
-    KeepQueries();
+    sample_ = {};
+    sample_rows_ = {};
     FIRN_CHECK(Encode(*builder));
     Report(BuildPhase::kWrite, 0, 1);
     index::SegmentEntry entry;
@@ -191,18 +193,24 @@ class Build {
     return {};
   }
 
-  /// Rows of the sample, spread over it, serve as queries; the rest of the sample is not needed any more.
-  void KeepQueries() {
+  /// Takes rows out of the sample, spread over it, to serve as queries: centroids must not have been drawn to them, as they
+  /// are not to a stranger's query.
+  void HoldBackQueries() {
     const std::size_t rows = sample_rows_.size();
-    const std::size_t count = std::min(rows, kCalibrationQueries);
-    for (std::size_t i = 0; i < count; i++) {
-      const std::size_t row = rows * i / count;
+    const std::size_t count = std::min(rows / 4, kCalibrationQueries);
+    if (count == 0) return;
+    std::size_t kept = 0;
+    for (std::size_t row = 0, next = 0; row < rows; row++) {
       const auto begin = sample_.begin() + static_cast<std::ptrdiff_t>(row * target_.dim);
-      queries_.push_back(
-          {std::vector<float>(begin, begin + static_cast<std::ptrdiff_t>(target_.dim)), sample_rows_[row]});
+      if (next < count && row == rows * next / count) {
+        queries_.push_back({std::vector<float>(begin, begin + static_cast<std::ptrdiff_t>(target_.dim)), sample_rows_[row]});
+        next++;
+        continue;
+      }
+      std::copy(begin, begin + static_cast<std::ptrdiff_t>(target_.dim),
+                sample_.begin() + static_cast<std::ptrdiff_t>(kept++ * target_.dim));
     }
-    sample_ = {};
-    sample_rows_ = {};
+    sample_.resize(kept * target_.dim);
   }
 
   Status Encode(index::SegmentBuilder& builder) {

@@ -173,6 +173,10 @@ void VectorSegment::Prepare(std::span<const float> vector, SegmentQuery& query) 
   query.bits_error_ = query.table_scale_.step * std::sqrt(groups / 12);
   query.levels_error_ = std::hypot(16 * query.bits_error_, query.byte_step_ * std::sqrt(4 * groups * 77.5F / 12));
 
+  query.in_bytes_.resize(d);
+  for (std::size_t i = 0; i < d; i++)
+    query.in_bytes_[i] = (query.rotated_[i] - header_.centroid_low) / header_.centroid_step;
+
   // |q - c|^2 for every centroid, by integer products: exact to about 1 part in 10,000 of |q| |c|.
   // The step leaves room for 255 * sum |q| in 31 bits.
   const float short_step = largest > 0 ? std::max(largest / 2047.0F, absolute * 0x1p-22F) : 1.0F;
@@ -301,16 +305,13 @@ void VectorSegment::Offer(SegmentQuery& query, const ScanOptions& options, const
   std::ranges::push_heap(query.best_);
 }
 
-/// |q - c|^2 without the rounding of Prepare, which rows of tight clusters would feel.
-float VectorSegment::CentreDistance2(SegmentQuery& query, std::uint32_t list) const {
+/// |q - c|^2 without the rounding of Prepare, which rows of tight clusters would feel: in units of the centroids' bytes.
+float VectorSegment::CentreDistance2(const SegmentQuery& query, std::uint32_t list) const {
   const std::size_t d = header_.padded_dim;
-  const std::uint8_t* bytes = header_.centroids.data() + list * d;
-  query.offset_.resize(d);
-  for (std::size_t i = 0; i < d; i++) {
-    const float centroid = header_.centroid_low + header_.centroid_step * static_cast<float>(bytes[i]);
-    query.offset_[i] = query.rotated_[i] - centroid;
-  }
-  return Norm2(query.offset_);
+  float units2 = 0;
+  simd::Distances(simd::Metric::kL2, simd::Element::kU8, query.in_bytes_, header_.centroids.data() + list * d, 1,
+                  {&units2, 1});
+  return units2 * header_.centroid_step * header_.centroid_step;
 }
 
 void VectorSegment::ScanList(SegmentQuery& query, std::uint32_t list, const LoadedLists::List& bytes,

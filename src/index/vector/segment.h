@@ -85,7 +85,7 @@ class SegmentQuery {
   std::vector<std::int16_t> shorts_;
   std::vector<std::int32_t> products_;
   std::vector<float> distance2_;  // to each centroid, rounded
-  std::vector<float> offset_;     // from the centroid of the list that is scanned
+  std::vector<float> in_bytes_;  // rotated_, in units of the centroids' bytes
   std::vector<Probe> probes_;     // the first sorted_ are in order
   std::size_t sorted_ = 0;
   std::vector<std::uint32_t> sums_;
@@ -154,7 +154,7 @@ class VectorSegment {
   void SortProbes(SegmentQuery& query, std::size_t count) const;
   Status CheckList(std::uint32_t list, const LoadedLists& loaded) const;
   void Offer(SegmentQuery& query, const ScanOptions& options, const Candidate& candidate) const;
-  float CentreDistance2(SegmentQuery& query, std::uint32_t list) const;
+  float CentreDistance2(const SegmentQuery& query, std::uint32_t list) const;
   void ScanList(SegmentQuery& query, std::uint32_t list, const LoadedLists::List& bytes, const ScanOptions& options,
                 ScanCounts& counts) const;
   float ToMetric(const SegmentQuery& query, float distance2) const;
