@@ -193,8 +193,8 @@ class Build {
     return {};
   }
 
-  /// Takes rows out of the sample, spread over it, to serve as queries: centroids must not have been drawn to them, as they
-  /// are not to a stranger's query.
+  /// Takes rows out of the sample, spread over it, to serve as queries: centroids must not have been drawn to them, as
+  /// they are not to a stranger's query.
   void HoldBackQueries() {
     const std::size_t rows = sample_rows_.size();
     const std::size_t count = std::min(rows / 4, kCalibrationQueries);
@@ -203,7 +203,8 @@ class Build {
     for (std::size_t row = 0, next = 0; row < rows; row++) {
       const auto begin = sample_.begin() + static_cast<std::ptrdiff_t>(row * target_.dim);
       if (next < count && row == rows * next / count) {
-        queries_.push_back({std::vector<float>(begin, begin + static_cast<std::ptrdiff_t>(target_.dim)), sample_rows_[row]});
+        queries_.push_back(
+            {std::vector<float>(begin, begin + static_cast<std::ptrdiff_t>(target_.dim)), sample_rows_[row]});
         next++;
         continue;
       }

@@ -72,7 +72,7 @@ class Tracer {
   const std::vector<std::uint32_t> list_of_;
 };
 
-/// Mean recall over the queries, less one standard error, when query i scans `lists_of(trace)` lists.
+/// Mean recall over the queries, less two standard errors, when query i scans `lists_of(trace)` lists.
 template <class ListsOf>
 double SafeRecall(std::span<const Trace> traces, const ListsOf& lists_of) {
   double sum = 0, squares = 0;
@@ -92,7 +92,7 @@ double SafeRecall(std::span<const Trace> traces, const ListsOf& lists_of) {
   const auto count = static_cast<double>(traces.size());
   const double mean = sum / count;
   const double variance = std::max(0.0, squares / count - mean * mean);
-  return mean - std::sqrt(variance / count);
+  return mean - 2 * std::sqrt(variance / count);
 }
 
 std::size_t ListsBefore(const Trace& trace, float stop) {

@@ -15,14 +15,14 @@ struct CalibrationQuery {
   std::optional<std::uint32_t> own_row;
 };
 
-inline constexpr std::size_t kCalibrationQueries = 500;
+inline constexpr std::size_t kCalibrationQueries = 1000;
 /// The promises that are measured; a request takes the next one above.
 inline constexpr float kPromises[] = {0.5F,  0.7F,  0.8F,   0.85F, 0.9F,   0.93F, 0.95F,
                                       0.97F, 0.98F, 0.985F, 0.99F, 0.995F, 0.999F};
 
 /// One scan of all lists for each query, with wide error bounds, finds its true neighbours (k = 10) and the order in
 /// which lists would have been scanned. From that follows the recall of any stopping score, and of any number of lists;
-/// the smallest that reach each promise, with one standard error to spare, are kept. A promise that no setting reaches
+/// the smallest that reach each promise, with two standard errors to spare, are kept. A promise that no setting reaches
 /// is left out.
 Result<std::vector<index::Calibration>> Calibrate(const index::VectorSegment& segment, const index::LoadedLists& lists,
                                                   std::span<const CalibrationQuery> queries, TaskPool& pool,

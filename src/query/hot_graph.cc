@@ -10,7 +10,7 @@ namespace firn::query {
 namespace {
 
 constexpr std::size_t kNeighbours = 10;
-constexpr std::size_t kQueries = 400;
+constexpr std::size_t kQueries = 600;
 constexpr std::size_t kBeams[] = {10, 12, 14, 16,  18,  20,  24,  28,  32,  40,  48,  56,
                                   64, 80, 96, 128, 160, 192, 256, 384, 512, 768, 1024};
 constexpr float kPromises[] = {0.5F,  0.7F,  0.8F,   0.85F, 0.9F,   0.93F, 0.95F,
@@ -107,13 +107,14 @@ class BeamMeasure {
     return {};
   }
 
-  /// Mean recall less one standard error.
+  /// Mean recall less two standard errors.
   double RecallAt(std::size_t beam) const {
     index::GraphScratch scratch;
     std::vector<simd::Hit> hits;
     double sum = 0, squares = 0;
     for (std::size_t i = 0; i < queries_.size(); i++) {
-      graph_.Search(queries_[i], beam + 1, std::min(beam + 1, kNeighbours + 5), nullptr, scratch, hits);
+      graph_.Search(queries_[i], beam + 1, std::min(beam + 1, HotGraph::CandidatesOf(kNeighbours) + 1), nullptr,
+                    scratch, hits);
       std::size_t right = 0;
       for (const simd::Hit& hit : hits) {
         if (hit.row == own_[i]) continue;
@@ -125,7 +126,7 @@ class BeamMeasure {
     }
     const auto count = static_cast<double>(queries_.size());
     const double mean = sum / count;
-    return mean - std::sqrt(std::max(0.0, squares / count - mean * mean) / count);
+    return mean - 2 * std::sqrt(std::max(0.0, squares / count - mean * mean) / count);
   }
 
  private:
@@ -145,6 +146,8 @@ class BeamMeasure {
 };
 
 }  // namespace
+
+std::size_t HotGraph::CandidatesOf(std::size_t k) { return k + std::max<std::size_t>(10, k / 2); }
 
 std::optional<std::size_t> HotGraph::BeamFor(float recall, std::size_t k) const {
   for (const GraphEffort& effort : efforts) {

@@ -28,6 +28,8 @@ struct HotGraph {
   std::vector<std::uint32_t> rows;   // the segment's row number of each of the graph's rows; empty: the same
   std::vector<GraphEffort> efforts;  // by rising recall
 
+  /// How many of the nearest by estimate get an exact distance: a node's own byte a value is not exact.
+  static std::size_t CandidatesOf(std::size_t k);
   std::size_t SizeBytes() const { return graph->SizeBytes() + rows.size() * sizeof(std::uint32_t); }
   /// For a promise and k; empty when it was not reached.
   std::optional<std::size_t> BeamFor(float recall, std::size_t k) const;

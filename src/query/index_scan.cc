@@ -44,7 +44,7 @@ std::optional<Walk> WalkFor(const OpenTable& table, const Plan& plan, const Sear
 
 void WalkGraph(const Walk& walk, const OpenSegment& segment, const Plan& plan, const SearchRequest& request,
                index::GraphScratch& scratch, std::vector<Estimate>& estimates) {
-  std::size_t count = plan.wanted + std::max<std::size_t>(5, plan.wanted / 2);
+  std::size_t count = HotGraph::CandidatesOf(plan.wanted);
   if (segment.live) count += count / 8 + 5;
   std::vector<simd::Hit> hits;
   walk.graph->graph->Search(request.vector, std::max(walk.beam, plan.wanted),
@@ -60,7 +60,7 @@ void WalkGraph(const Walk& walk, const OpenSegment& segment, const Plan& plan, c
 /// Lists that are not in memory, of all segments, in one round: `widen` times as many as are usually enough.
 Result<std::vector<std::shared_ptr<const index::LoadedLists>>> LoadLists(const OpenTable& table, const Plan& plan,
                                                                          const SearchRequest& request,
-                                                                         std::vector<index::SegmentQuery>& queries,
+                                                                         std::vector<OpenTable::Scratch>& scratch,
                                                                          std::size_t widen, const Deadline& deadline) {
   const std::vector<OpenSegment>& segments = plan.index->segments;
   std::vector<std::shared_ptr<const index::LoadedLists>> loaded(segments.size());
@@ -69,7 +69,7 @@ Result<std::vector<std::shared_ptr<const index::LoadedLists>>> LoadLists(const O
   for (std::size_t i = 0; i < segments.size(); i++) {
     loaded[i] = segments[i].lists;
     if (loaded[i] || (plan.mask && plan.mask->matches[i] == 0)) continue;
-    lists[i] = segments[i].segment->Probes(queries[i], ListsFor(segments[i], request, plan, i) * widen);
+    lists[i] = segments[i].segment->Probes(scratch[i]->query, ListsFor(segments[i], request, plan, i) * widen);
   }
   const bool supplements = WorthSupplements(plan, lists);
   for (std::size_t i = 0; i < segments.size(); i++)
@@ -200,27 +200,27 @@ struct ListScan {
 };
 
 Result<ListScan> ScanSegments(const OpenTable& table, const Plan& plan, const SearchRequest& request,
-                              const std::vector<std::optional<Walk>>& walks, std::vector<index::SegmentQuery>& queries,
+                              const std::vector<std::optional<Walk>>& walks, std::vector<OpenTable::Scratch>& scratch,
                               std::size_t widen, Explain& explain, const Deadline& deadline) {
   const std::vector<OpenSegment>& segments = plan.index->segments;
-  FIRN_TRY(const auto loaded, LoadLists(table, plan, request, queries, widen, deadline));
+  FIRN_TRY(const auto loaded, LoadLists(table, plan, request, scratch, widen, deadline));
   ListScan result;
   std::mutex mutex;
   const auto scan = [&](std::size_t i) -> Status {
     if (!loaded[i]) return {};
     FIRN_CHECK(deadline.Check("the search of " + table.snapshot().name()));
     if (walks[i]) {
-      index::GraphScratch scratch;
       std::vector<Estimate> found;
-      WalkGraph(*walks[i], segments[i], plan, request, scratch, found);
+      WalkGraph(*walks[i], segments[i], plan, request, scratch[i]->graph, found);
       const std::lock_guard lock(mutex);
       result.estimates.insert(result.estimates.end(), found.begin(), found.end());
       explain.graphs++;
       return {};
     }
     index::ScanCounts counts;
-    FIRN_TRY(const std::span<const index::Candidate> found,
-             segments[i].segment->Scan(queries[i], *loaded[i], EffortFor(segments[i], request, plan, i), counts));
+    FIRN_TRY(
+        const std::span<const index::Candidate> found,
+        segments[i].segment->Scan(scratch[i]->query, *loaded[i], EffortFor(segments[i], request, plan, i), counts));
     const std::lock_guard lock(mutex);
     for (const index::Candidate& candidate : found)
       result.estimates.push_back({candidate.distance, candidate.error, segments[i].AddressOf(candidate.row)});
@@ -244,17 +244,18 @@ Result<ListScan> ScanSegments(const OpenTable& table, const Plan& plan, const Se
 Result<std::vector<Estimate>> ScanLists(const OpenTable& table, const Plan& plan, const SearchRequest& request,
                                         Explain& explain, const Deadline& deadline) {
   const std::vector<OpenSegment>& segments = plan.index->segments;
-  std::vector<index::SegmentQuery> queries(segments.size());
+  std::vector<OpenTable::Scratch> scratch;
   std::vector<std::optional<Walk>> walks(segments.size());
   for (std::size_t i = 0; i < segments.size(); i++) {
+    scratch.push_back(table.BorrowScratch());
     walks[i] = WalkFor(table, plan, request, segments[i]);
-    if (!walks[i]) segments[i].segment->Prepare(request.vector, queries[i]);
+    if (!walks[i]) segments[i].segment->Prepare(request.vector, scratch[i]->query);
   }
   std::vector<Estimate> estimates;
   // How many lists it takes was measured without a filter. Rows that match may lie far from the query: then what was
   // loaded leaves the scan far from its end, and more is.
   for (std::size_t widen = 1;; widen *= 4) {
-    FIRN_TRY(ListScan scan, ScanSegments(table, plan, request, walks, queries, widen, explain, deadline));
+    FIRN_TRY(ListScan scan, ScanSegments(table, plan, request, walks, scratch, widen, explain, deadline));
     const bool near_end = scan.estimates.size() >= plan.wanted && scan.missing <= scan.lists;
     estimates = std::move(scan.estimates);
     if (scan.missing == 0 || near_end || !plan.mask) break;

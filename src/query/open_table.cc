@@ -282,6 +282,24 @@ Result<std::shared_ptr<const ResidentVectors>> OpenTable::Vectors(const std::str
 // ---- heat
 // --------------------------------------------------------------------------------------------------------------
 
+OpenTable::Scratch OpenTable::BorrowScratch() const {
+  constexpr std::size_t kMostIdle = 64;
+  std::unique_ptr<SegmentScratch> scratch;
+  {
+    const std::lock_guard lock(scratch_mutex_);
+    if (!idle_scratch_.empty()) {
+      scratch = std::move(idle_scratch_.back());
+      idle_scratch_.pop_back();
+    }
+  }
+  if (!scratch) scratch = std::make_unique<SegmentScratch>();
+  return {scratch.release(), [this](SegmentScratch* back) {
+            std::unique_ptr<SegmentScratch> owned(back);
+            const std::lock_guard lock(scratch_mutex_);
+            if (idle_scratch_.size() < kMostIdle) idle_scratch_.push_back(std::move(owned));
+          }};
+}
+
 void OpenTable::CountSearch(const std::string& column, simd::Metric metric) {
   const std::uint64_t count = searches_.fetch_add(1, std::memory_order_relaxed) + 1;
   const bool warm = !residency_.mapped && residency_.bytes > 0 && count == residency_.warm_after;

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <list>
 #include <map>
 #include <memory>
@@ -15,6 +16,7 @@
 
 #include "index/catalog.h"
 #include "index/lance_ivf/lance_index.h"
+#include "index/vector/graph.h"
 #include "index/vector/segment.h"
 #include "query/resident_vectors.h"
 #include "table/table.h"
@@ -74,6 +76,12 @@ struct FilterMask {
   static constexpr std::uint64_t kFewRows = 1U << 16;
 };
 
+/// Memory of one segment's part of a search, used again by the next.
+struct SegmentScratch {
+  index::SegmentQuery query;
+  index::GraphScratch graph;
+};
+
 /// Thread-safe. What it holds is derived from immutable objects, and goes with it; only graphs live on in `graphs`.
 class OpenTable : public std::enable_shared_from_this<OpenTable> {
  public:
@@ -102,6 +110,10 @@ class OpenTable : public std::enable_shared_from_this<OpenTable> {
   /// Builds the graphs of the index's segments that have none, and measures them. The index must be warm.
   Status BuildGraphs(const std::string& column, simd::Metric metric, const Deadline& deadline);
   HotGraphs* graphs() const { return graphs_.get(); }
+
+  /// Lends memory for a search; it comes back when the pointer goes.
+  using Scratch = std::unique_ptr<SegmentScratch, std::function<void(SegmentScratch*)>>;
+  Scratch BorrowScratch() const;
 
   /// Null when they are not in memory.
   Result<std::shared_ptr<const ResidentVectors>> Vectors(const std::string& column, const Deadline& deadline);
@@ -135,6 +147,8 @@ class OpenTable : public std::enable_shared_from_this<OpenTable> {
   const std::shared_ptr<const std::atomic<bool>> stopping_;
 
   std::atomic<std::uint64_t> searches_{0};
+  mutable std::mutex scratch_mutex_;
+  mutable std::vector<std::unique_ptr<SegmentScratch>> idle_scratch_;
   std::mutex mutex_;
   std::uint64_t resident_bytes_ = 0;
   std::map<ColumnKey, std::shared_ptr<const ColumnIndex>> indexes_;

@@ -188,7 +188,6 @@ Result<Plan> MakePlan(OpenTable& table, const SearchRequest& request, const Dead
     FIRN_TRY(plan.predicate, snapshot.Bind(request.filter));
   }
   plan.prefilter = plan.predicate && !request.postfilter;
-  FIRN_CHECK(snapshot.ProjectedSchema(request.columns, request.with_row_address));
   plan.wanted = static_cast<std::size_t>(std::min(request.k + request.offset, snapshot.LiveRows()));
   FIRN_CHECK(ChooseWay(table, request, plan, deadline));
   return plan;

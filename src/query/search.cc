@@ -167,6 +167,8 @@ Result<Nearest> FindNearest(OpenTable& table, const SearchRequest& request, cons
 }
 
 Result<SearchResult> Search(OpenTable& table, const SearchRequest& request, const Deadline& deadline) {
+  // A column that is not there is found out before any work.
+  FIRN_CHECK(table.snapshot().ProjectedSchema(request.columns, request.with_row_address));
   RowsInHand in_hand;
   FIRN_TRY(Nearest nearest, FindNearest(table, request, &in_hand, deadline));
   const Clock& clock = table.snapshot().environment().clock;

@@ -305,7 +305,8 @@ void VectorSegment::Offer(SegmentQuery& query, const ScanOptions& options, const
   std::ranges::push_heap(query.best_);
 }
 
-/// |q - c|^2 without the rounding of Prepare, which rows of tight clusters would feel: in units of the centroids' bytes.
+/// |q - c|^2 without the rounding of Prepare, which rows of tight clusters would feel: in units of the centroids'
+/// bytes.
 float VectorSegment::CentreDistance2(const SegmentQuery& query, std::uint32_t list) const {
   const std::size_t d = header_.padded_dim;
   float units2 = 0;

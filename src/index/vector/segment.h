@@ -85,7 +85,7 @@ class SegmentQuery {
   std::vector<std::int16_t> shorts_;
   std::vector<std::int32_t> products_;
   std::vector<float> distance2_;  // to each centroid, rounded
-  std::vector<float> in_bytes_;  // rotated_, in units of the centroids' bytes
+  std::vector<float> in_bytes_;   // rotated_, in units of the centroids' bytes
   std::vector<Probe> probes_;     // the first sorted_ are in order
   std::size_t sorted_ = 0;
   std::vector<std::uint32_t> sums_;
