@@ -254,12 +254,31 @@ TEST(Segment, OpensFromAStoreInOneRoundAndReadsOnlyTheListsAskedFor) {
   SegmentQuery query;
   segment->Prepare(rows.Row(0), query);
   const auto lists = segment->Probes(query, 2);
-  auto answers = store.ReadMany(segment->Requests(lists), Deadline::Never());
-  const LoadedLists loaded = Must(segment->Accept(lists, answers));
+  auto answers = store.ReadMany(segment->Requests(lists, true), Deadline::Never());
+  const LoadedLists loaded = Must(segment->Accept(lists, true, answers));
   ScanCounts counts;
   const auto found = Must(segment->Scan(query, loaded, {.k = 10}, counts));
   EXPECT_EQ(found.front().row, 0U);
   EXPECT_EQ(counts.lists, 2U);
+}
+
+TEST(Segment, WithoutSupplementsTheBitsAloneKeepTheTrueNearestAmongTheCandidates) {
+  const Vectors rows = Clustered(1000, 48, 8, 2);
+  store::StoreCounter counter;
+  store::CountingStore store(store::OpenMemory("test", SystemClock()), counter);
+  (void)Must(BuildInto(store, "s.vec", rows, {}));
+  const auto segment = Must(VectorSegment::Open(store, "s.vec", Deadline::Never()));
+  SegmentQuery query;
+  segment->Prepare(rows.Row(7), query);
+  const auto lists = segment->Probes(query, segment->header().lists.size());
+  const auto requests = segment->Requests(lists, false);
+  EXPECT_EQ(requests.size(), lists.size());
+  auto answers = store.ReadMany(requests, Deadline::Never());
+  const LoadedLists loaded = Must(segment->Accept(lists, false, answers));
+  ScanCounts counts;
+  const auto found = Must(segment->Scan(query, loaded, {.k = 10}, counts));
+  EXPECT_EQ(counts.refined, 0U);
+  EXPECT_TRUE(std::ranges::any_of(found, [](const Candidate& candidate) { return candidate.row == 7; }));
 }
 
 TEST(Segment, AHotPartBeyondTheFirstReadTakesASecond) {
@@ -365,7 +384,7 @@ TEST(SegmentDamage, ListsThatComeShortOrNotAtAllAreErrors) {
     std::vector<Result<store::ReadResult>> answers;
     answers.push_back(std::move(codes));
     answers.emplace_back(store::ReadResult{});
-    return opened.segment->Accept(lists, answers);
+    return opened.segment->Accept(lists, true, answers);
   };
   EXPECT_EQ(accept(InvalidArgument("past the end")).error().kind, ErrorKind::kDataCorruption);
   EXPECT_EQ(accept(Unavailable("away")).error().kind, ErrorKind::kUnavailable);
