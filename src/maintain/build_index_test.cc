@@ -121,8 +121,8 @@ TEST_F(BuildIndexTest, ProgressGoesThroughItsPhasesInOrder) {
 
 TEST_F(BuildIndexTest, SaysWhyThereCanBeNoIndex) {
   CreateParts();
-  ExpectError({.column = "text"}, ErrorKind::kInvalidArgument, "only vectors can have a vector index");
-  ExpectError({.column = "nope"}, ErrorKind::kNotFound, "no column \"nope\"");
+  ExpectError({.column = "text"}, ErrorKind::kInvalidArgument, "not a vector");
+  ExpectError({.column = "nope"}, ErrorKind::kInvalidArgument, "no column \"nope\"");
   ExpectError({.metric = Metric::kHamming}, ErrorKind::kUnsupported, "hamming");
   EXPECT_EQ(BuildVectorIndex(Snapshot(), {}, {}, Deadline::Never()).error().kind, ErrorKind::kInvalidArgument)
       << "two vector columns";
