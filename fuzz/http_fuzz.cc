@@ -91,8 +91,10 @@ struct World {
   engine::World outside{clock, random, log, [](std::string_view) { return std::optional<std::string>(); }};
   std::unique_ptr<engine::Engine> engine = *engine::Engine::Open(MemoryConfig(), outside);
   Metrics metrics;
-  Backend backend{
-      .engine = *engine, .metrics = metrics, .clock = clock, .listener_counts = [] { return ListenerCounts(); }};
+  IndexBuilds builds{WorkOf(*engine), metrics, clock, random, log, BuildLimits()};
+  Backend backend{.engine = *engine, .metrics = metrics, .builds = builds, .clock = clock, .listener_counts = [] {
+                    return ListenerCounts();
+                  }};
   ServerConfig config;
   Service service{config, KeyRing(), backend, random, log};
 
