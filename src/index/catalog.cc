@@ -4,7 +4,7 @@ namespace firn::index {
 namespace {
 
 constexpr std::string_view kMagic = "FIRNCAT1";
-constexpr std::uint32_t kVersion = 1;
+constexpr std::uint32_t kVersion = 2;
 constexpr std::uint8_t kVectorKind = 1;
 
 void AppendText(std::string& out, std::string_view text) {
@@ -40,16 +40,20 @@ void AppendEntry(std::string& out, const SegmentEntry& entry) {
     AppendLe(out, fragment.rows);
     AppendText(out, fragment.data_file);
   }
+  AppendLe(out, entry.sparse_shift);
+  AppendLe(out, entry.measured_queries);
+  AppendLe(out, entry.real_queries);
   AppendLe(out, static_cast<std::uint32_t>(entry.calibrations.size()));
   for (const Calibration& calibration : entry.calibrations) {
     AppendLe(out, calibration.recall);
     AppendLe(out, calibration.stop);
+    AppendLe(out, calibration.filtered_stop);
     AppendLe(out, calibration.slack);
     AppendLe(out, calibration.lists);
   }
 }
 
-Result<SegmentEntry> ReadEntry(ByteReader& reader, std::string_view object) {
+Result<SegmentEntry> ReadEntry(ByteReader& reader, std::uint32_t version, std::string_view object) {
   SegmentEntry entry;
   FIRN_TRY(entry.name, ReadText(reader));
   FIRN_TRY(entry.column, ReadText(reader));
@@ -80,11 +84,20 @@ Result<SegmentEntry> ReadEntry(ByteReader& reader, std::string_view object) {
     FIRN_TRY(fragment.data_file, ReadText(reader));
     entry.fragments.push_back(std::move(fragment));
   }
+  if (version >= 2) {
+    FIRN_TRY(entry.sparse_shift, reader.Read<float>());
+    FIRN_TRY(entry.measured_queries, reader.Read<std::uint32_t>());
+    FIRN_TRY(entry.real_queries, reader.Read<std::uint32_t>());
+  }
   FIRN_TRY(const auto calibrations, reader.Read<std::uint32_t>());
   for (std::uint32_t i = 0; i < calibrations; i++) {
     Calibration calibration;
     FIRN_TRY(calibration.recall, reader.Read<float>());
     FIRN_TRY(calibration.stop, reader.Read<float>());
+    calibration.filtered_stop = calibration.stop;
+    if (version >= 2) {
+      FIRN_TRY(calibration.filtered_stop, reader.Read<float>());
+    }
     FIRN_TRY(calibration.slack, reader.Read<float>());
     FIRN_TRY(calibration.lists, reader.Read<std::uint32_t>());
     entry.calibrations.push_back(calibration);
@@ -120,8 +133,8 @@ Result<Catalog> DecodeCatalog(ByteSpan bytes, std::string_view object) {
   const ByteSpan body = bytes.first(bytes.size() - 4);
   ByteReader reader(body.subspan(kMagic.size()), what);
   FIRN_TRY(const auto version, reader.Read<std::uint32_t>());
-  if (version != kVersion) {
-    return Unsupported(what + " has format version " + std::to_string(version) + ", this program reads version " +
+  if (version < 1 || version > kVersion) {
+    return Unsupported(what + " has format version " + std::to_string(version) + ", this program reads versions 1 to " +
                            std::to_string(kVersion),
                        "Use a newer firn, or build the index again");
   }
@@ -131,7 +144,7 @@ Result<Catalog> DecodeCatalog(ByteSpan bytes, std::string_view object) {
   FIRN_TRY(const auto segments, reader.Read<std::uint32_t>());
   if (segments > kMaxSegments) return corrupt("it lists " + std::to_string(segments) + " segments");
   for (std::uint32_t i = 0; i < segments; i++) {
-    FIRN_TRY(SegmentEntry entry, ReadEntry(reader, object));
+    FIRN_TRY(SegmentEntry entry, ReadEntry(reader, version, object));
     catalog.segments.push_back(std::move(entry));
   }
   if (!reader.rest().empty()) return corrupt("something follows its last segment");

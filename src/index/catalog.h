@@ -2,13 +2,16 @@
 // The index catalog: which segments a table has. One immutable object per state, numbered like manifests and written
 // with put-if-absent; the newest counts. All numbers little-endian:
 //
-//   "FIRNCAT1" | u32 version = 1 | u64 catalog number | u32 segments | entries | u32 CRC-32C of all before it
+//   "FIRNCAT1" | u32 version = 2 | u64 catalog number | u32 segments | entries | u32 CRC-32C of all before it
 //   entry: text name | text column | i32 field id | u8 kind (1 = vector) | u8 metric | u32 dim | text object key below
 //   the table |
 //          u64 object bytes | u64 hot offset | u64 hot bytes | u32 hot CRC | u64 rows | u32 lists | f64 build seconds |
-//          i64 created (ns since 1970) | u32 fragments, each u64 id, u64 rows, text data file | u32 calibrations, each
-//          f32 recall, f32 stop, f32 slack, u32 lists
+//          i64 created (ns since 1970) | u32 fragments, each u64 id, u64 rows, text data file | f32 sparse shift |
+//          u32 queries measured with | u32 of them asked by users | u32 calibrations, each f32 recall, f32 stop,
+//          f32 filtered stop, f32 slack, u32 lists
 //   text: u16 length | UTF-8
+//
+// Version 1 had neither the sparse shift, the numbers of queries, nor filtered stops: its stops serve both.
 //
 // A segment says something of a fragment only while the fragment has that very data file for the column. So whatever
 // others do to the table makes an index smaller, never wrong.
@@ -32,6 +35,7 @@ inline constexpr std::size_t kMaxSegments = 10'000;
 struct Calibration {
   float recall = 0;         // promised
   float stop = 0;           // ScanOptions::stop
+  float filtered_stop = 0;  // the same with a filter
   float slack = 0;          // ScanOptions::slack
   std::uint32_t lists = 0;  // how many lists it takes when they must be chosen before any is read
   friend bool operator==(const Calibration&, const Calibration&) = default;
@@ -51,6 +55,9 @@ struct SegmentEntry {
   double build_s = 0;
   WallTime created{};
   std::vector<SegmentFragment> fragments;
+  float sparse_shift = 0;                 // ScanOptions::sparse_shift
+  std::uint32_t measured_queries = 0;     // that the calibrations come from
+  std::uint32_t real_queries = 0;         // of them, that somebody asked; the others are rows of the table
   std::vector<Calibration> calibrations;  // by rising recall
 
   std::uint64_t PhysicalRows() const;

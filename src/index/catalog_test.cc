@@ -26,7 +26,10 @@ SegmentEntry Entry(std::string name, simd::Metric metric) {
   entry.build_s = 12.5;
   entry.created = WallTime(std::chrono::seconds(1'700'000'000));
   entry.fragments = {{0, 600'000, "a.lance"}, {7, 400'000, "b.lance"}};
-  entry.calibrations = {{0.9F, 1.5F, 1.9F, 11}, {0.99F, 3.25F, 1.9F, 60}};
+  entry.sparse_shift = 0.75F;
+  entry.measured_queries = 1000;
+  entry.real_queries = 250;
+  entry.calibrations = {{0.9F, 1.5F, 1.75F, 1.9F, 11}, {0.99F, 3.25F, 3.5F, 1.9F, 60}};
   return entry;
 }
 
@@ -48,6 +51,8 @@ void ExpectEqual(const Catalog& a, const Catalog& b) {
               std::tie(y.footer.hot_offset, y.footer.hot_bytes, y.footer.hot_crc));
     EXPECT_EQ(std::tie(x.rows, x.lists, x.build_s, x.created, x.fragments, x.calibrations),
               std::tie(y.rows, y.lists, y.build_s, y.created, y.fragments, y.calibrations));
+    EXPECT_EQ(std::tie(x.sparse_shift, x.measured_queries, x.real_queries),
+              std::tie(y.sparse_shift, y.measured_queries, y.real_queries));
   }
 }
 
@@ -97,7 +102,7 @@ TEST(Catalog, ASealedTruncationIsStillCorrupt) {
 TEST(Catalog, AnotherVersionKindOrMetricIsUnsupported) {
   const std::string bytes = EncodeCatalog(Sample());
   std::string other = bytes;
-  other[8] = 2;
+  other[8] = 3;
   EXPECT_EQ(Decode(Sealed(other)).error().kind, ErrorKind::kUnsupported);
   const std::size_t kind = 8 + 4 + 8 + 4 + 2 + 10 + 2 + 7 + 4;
   for (const std::size_t at : {kind, kind + 1}) {
@@ -116,11 +121,26 @@ TEST(Catalog, MoreSegmentsThanThereMayBeAreCorrupt) {
 
 // ---- golden ----
 
-constexpr std::string_view kGoldenPath = FIRN_SOURCE_DIR "/src/index/testdata/catalog-1";
+constexpr std::string_view kGoldenPath = FIRN_SOURCE_DIR "/src/index/testdata/catalog-2";
+constexpr std::string_view kFirstVersionPath = FIRN_SOURCE_DIR "/src/index/testdata/catalog-1";
+
+std::string ReadGolden(std::string_view path) {
+  std::ifstream file{std::string(path), std::ios::binary};
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+TEST(CatalogGolden, TheFirstVersionsStopsServeSearchesWithAFilterToo) {
+  Catalog expected = Sample();
+  for (SegmentEntry& entry : expected.segments) {
+    entry.sparse_shift = 0;
+    entry.measured_queries = entry.real_queries = 0;
+    for (Calibration& calibration : entry.calibrations) calibration.filtered_stop = calibration.stop;
+  }
+  ExpectEqual(Decode(ReadGolden(kFirstVersionPath)).value(), expected);
+}
 
 TEST(CatalogGolden, IsReadAndMadeAsEver) {
-  std::ifstream file{std::string(kGoldenPath), std::ios::binary};
-  const std::string golden{std::istreambuf_iterator<char>(file), {}};
+  const std::string golden = ReadGolden(kGoldenPath);
   ExpectEqual(Decode(golden).value(), Sample());
   EXPECT_EQ(ToHex(AsBytes(golden)), ToHex(AsBytes(EncodeCatalog(Sample()))));
 }

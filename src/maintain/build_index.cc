@@ -245,7 +245,7 @@ class Build {
     FIRN_TRY(const auto segment,
              index::VectorSegment::Parse(key, object.bytes.Slice(footer.hot_offset, footer.hot_bytes), footer));
     FIRN_TRY(const index::LoadedLists lists, segment->Map(object.bytes));
-    FIRN_TRY(entry.calibrations, Calibrate(*segment, lists, queries_, pool(), deadline_));
+    FIRN_CHECK(Calibrate(*segment, lists, queries_, pool(), deadline_, entry));
     Report(BuildPhase::kCalibrate, 1, 1);
     return {};
   }

@@ -10,13 +10,27 @@ namespace {
 constexpr std::size_t kNeighbours = 10;
 constexpr float kWideSlack = 4.0F;  // what this excludes is not among the nearest, for all that can be measured
 constexpr float kSlack = 1.9F;
+constexpr float kNever = 1e30F;
+constexpr float kUsualPromise = 0.95F;
+/// Queries with a made filter, of each kind.
+constexpr std::size_t kFilteredQueries = 300;
+/// Rows of a region, as a share of all.
+constexpr double kRegionShare = 0.05;
 
-/// What one query taught: where its neighbours lie in the order of lists, and the scores before each list.
-struct Trace {
-  std::vector<std::uint32_t> ranks;  // of the lists of the true neighbours, ascending
-  std::vector<float> scores;         // running maximum of the score before each list
-  std::size_t lost = 0;              // neighbours that the usual error bound excludes
+/// Where one of a query's true neighbours was found.
+struct Neighbour {
+  float score = 0;          // before its list; without a filter, the highest so far
+  float sparseness = 0;     // log10 of 1 / the share of its list that matches
+  std::uint32_t lists = 0;  // of the query's order that must be scanned to reach it
+  float Score(float sparse_shift) const { return score + sparse_shift * sparseness; }
 };
+
+/// What one query taught.
+struct Trace {
+  std::vector<Neighbour> neighbours;
+  std::size_t lost = 0;  // of them, that the usual error bound excludes
+};
+using Traces = std::vector<Trace>;
 
 std::vector<std::uint32_t> ListOfRows(const index::VectorSegment& segment, const index::LoadedLists& lists) {
   const index::SegmentHeader& header = segment.header();
@@ -32,38 +46,82 @@ std::vector<std::uint32_t> ListOfRows(const index::VectorSegment& segment, const
   return list_of;
 }
 
+bool Holds(const index::RowMask& mask, std::uint32_t row) { return (mask[row / 64] >> (row % 64) & 1) != 0; }
+
 class Tracer {
  public:
   Tracer(const index::VectorSegment& segment, const index::LoadedLists& lists)
       : segment_(segment), lists_(lists), list_of_(ListOfRows(segment, lists)) {}
 
+  std::size_t physical_rows() const { return list_of_.size(); }
+
   Result<Trace> Of(const CalibrationQuery& query, index::SegmentQuery& scratch) const {
     index::ScanCounts counts;
     segment_.Prepare(query.vector, scratch);
-    index::ScanOptions wide{.k = kNeighbours + 1, .slack = kWideSlack, .max_candidates = kNeighbours + 1};
+    index::ScanOptions wide{.k = kNeighbours + 1,
+                            .slack = kWideSlack,
+                            .max_candidates = kNeighbours + 1,
+                            .mask = query.mask,
+                            .matches = query.matches};
     FIRN_TRY(const std::span<const index::Candidate> all, segment_.Scan(scratch, lists_, wide, counts));
     std::vector<std::uint32_t> neighbours;
     for (const index::Candidate& candidate : all) {
       if (candidate.row != query.own_row && neighbours.size() < kNeighbours) neighbours.push_back(candidate.row);
     }
 
-    Trace trace;
+    // The query's own row takes a place that a stranger's query would have for a neighbour.
+    const bool own = query.own_row && (query.mask == nullptr || Holds(*query.mask, *query.own_row));
+    std::vector<float> scores;
+    index::ScanOptions usual{.k = kNeighbours + (own ? 1 : 0),
+                             .slack = kSlack,
+                             .max_candidates = 10 * kNeighbours,
+                             .mask = query.mask,
+                             .matches = query.matches,
+                             .scores = &scores};
+    FIRN_TRY(const std::span<const index::Candidate> found, segment_.Scan(scratch, lists_, usual, counts));
+    // Without a filter a scan ends at the first list beyond the stop; with one it passes over that list.
+    if (query.matches == nullptr) {
+      for (std::size_t i = 1; i < scores.size(); i++) scores[i] = std::max(scores[i], scores[i - 1]);
+    }
+
     const std::vector<std::uint32_t> order = segment_.Probes(scratch, segment_.header().lists.size());
     std::vector<std::uint32_t> rank_of(order.size());
     for (std::uint32_t i = 0; i < order.size(); i++) rank_of[order[i]] = i;
-    for (const std::uint32_t row : neighbours) trace.ranks.push_back(rank_of[list_of_[row]]);
-    std::ranges::sort(trace.ranks);
-
-    // The query's own row takes a place that a stranger's query would have for a neighbour.
-    const std::size_t k = kNeighbours + (query.own_row ? 1 : 0);
-    index::ScanOptions usual{.k = k, .slack = kSlack, .max_candidates = 10 * kNeighbours, .scores = &trace.scores};
-    FIRN_TRY(const std::span<const index::Candidate> found, segment_.Scan(scratch, lists_, usual, counts));
-    for (const std::uint32_t row : neighbours)
+    Trace trace;
+    for (const std::uint32_t row : neighbours) {
+      const std::uint32_t list = list_of_[row];
+      Neighbour neighbour{.score = scores[rank_of[list]], .lists = rank_of[list] + 1};
+      if (query.matches != nullptr)
+        neighbour.sparseness = std::log10(static_cast<float>(segment_.header().lists[list].rows) /
+                                          static_cast<float>(std::max(1U, (*query.matches)[list])));
+      trace.neighbours.push_back(neighbour);
       trace.lost +=
           std::ranges::none_of(found, [&](const index::Candidate& candidate) { return candidate.row == row; }) ? 1 : 0;
-    for (std::size_t i = 1; i < trace.scores.size(); i++)
-      trace.scores[i] = std::max(trace.scores[i], trace.scores[i - 1]);
+    }
     return trace;
+  }
+
+  /// A query of its own for each, as that of another row: the rows of the lists nearest to `elsewhere`.
+  struct Region {
+    index::RowMask mask;
+    std::vector<std::uint32_t> matches;
+  };
+  Region RegionAround(const CalibrationQuery& elsewhere, index::SegmentQuery& scratch) const {
+    const index::SegmentHeader& header = segment_.header();
+    Region region{index::RowMask((list_of_.size() + 63) / 64), std::vector<std::uint32_t>(header.lists.size())};
+    const auto wanted = static_cast<std::size_t>(kRegionShare * static_cast<double>(header.rows)) + kNeighbours;
+    segment_.Prepare(elsewhere.vector, scratch);
+    std::size_t held = 0;
+    for (const std::uint32_t list : segment_.Probes(scratch, header.lists.size())) {
+      if (held >= wanted) break;
+      held += header.lists[list].rows;
+      region.matches[list] = header.lists[list].rows;
+      for (std::size_t i = 0; i < header.lists[list].rows; i++) {
+        const std::uint32_t row = segment_.RowAt(list, lists_.lists[list].codes, i);
+        if (row < list_of_.size()) region.mask[row / 64] |= std::uint64_t{1} << (row % 64);
+      }
+    }
+    return region;
   }
 
  private:
@@ -72,20 +130,16 @@ class Tracer {
   const std::vector<std::uint32_t> list_of_;
 };
 
-/// Mean recall over the queries, less two standard errors, when query i scans `lists_of(trace)` lists.
-template <class ListsOf>
-double SafeRecall(std::span<const Trace> traces, const ListsOf& lists_of) {
+/// Mean recall over the queries, less two standard errors, when `reached` tells which neighbours a search comes to.
+template <class Reached>
+double SafeRecall(const Traces& traces, const Reached& reached) {
   double sum = 0, squares = 0;
   for (const Trace& trace : traces) {
-    if (trace.ranks.empty()) {
-      sum += 1;
-      squares += 1;
-      continue;
+    double recall = 1;
+    if (!trace.neighbours.empty()) {
+      const auto found = static_cast<double>(std::ranges::count_if(trace.neighbours, reached));
+      recall = std::max(0.0, found - static_cast<double>(trace.lost)) / static_cast<double>(trace.neighbours.size());
     }
-    const std::size_t lists = lists_of(trace);
-    const auto reached = static_cast<double>(std::ranges::lower_bound(trace.ranks, lists) - trace.ranks.begin());
-    const double recall =
-        std::max(0.0, reached - static_cast<double>(trace.lost)) / static_cast<double>(trace.ranks.size());
     sum += recall;
     squares += recall * recall;
   }
@@ -95,55 +149,133 @@ double SafeRecall(std::span<const Trace> traces, const ListsOf& lists_of) {
   return mean - 2 * std::sqrt(variance / count);
 }
 
-std::size_t ListsBefore(const Trace& trace, float stop) {
-  return static_cast<std::size_t>(std::ranges::upper_bound(trace.scores, stop) - trace.scores.begin());
+/// The lowest stop that keeps the promise; kNever when none does.
+float StopFor(const Traces& traces, float promise, float sparse_shift) {
+  if (traces.empty()) return std::numeric_limits<float>::lowest();
+  std::vector<float> stops;
+  for (const Trace& trace : traces) {
+    for (const Neighbour& neighbour : trace.neighbours) stops.push_back(neighbour.Score(sparse_shift));
+  }
+  std::ranges::sort(stops);
+  stops.erase(std::ranges::unique(stops).begin(), stops.end());
+  const auto stop = std::ranges::partition_point(stops, [&](float candidate) {
+    return SafeRecall(traces, [&](const Neighbour& each) { return each.Score(sparse_shift) <= candidate; }) <
+           static_cast<double>(promise);
+  });
+  return stop == stops.end() ? kNever : *stop;
+}
+
+/// The fewest lists that keep the promise; `all` when none do.
+std::uint32_t ListsFor(const Traces& traces, float promise, std::uint32_t all) {
+  std::uint32_t low = 1, high = all;
+  while (low < high) {
+    const std::uint32_t middle = (low + high) / 2;
+    if (SafeRecall(traces, [&](const Neighbour& each) { return each.lists <= middle; }) <
+        static_cast<double>(promise)) {
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
+  }
+  return low;
+}
+
+/// Calls `trace(i, scratch)` for each number below `count`, on all threads.
+template <class TraceOne>
+Result<Traces> TraceAll(std::size_t count, TaskPool& pool, const Deadline& deadline, const TraceOne& trace) {
+  Traces traces(count);
+  constexpr std::size_t kAtOnce = 16;
+  FIRN_CHECK(pool.ParallelFor((count + kAtOnce - 1) / kAtOnce, [&](std::size_t chunk) -> Status {
+    FIRN_CHECK(deadline.Check("calibrating an index"));
+    index::SegmentQuery scratch;
+    for (std::size_t i = chunk * kAtOnce; i < std::min(count, (chunk + 1) * kAtOnce); i++) {
+      FIRN_TRY(traces[i], trace(i, scratch));
+    }
+    return {};
+  }));
+  return traces;
+}
+
+/// Each query asks for the region around another one.
+Result<Traces> TraceRegions(const Tracer& tracer, std::span<const CalibrationQuery> queries, TaskPool& pool,
+                            const Deadline& deadline) {
+  const std::size_t count = std::min(kFilteredQueries, queries.size());
+  return TraceAll(count, pool, deadline, [&](std::size_t i, index::SegmentQuery& scratch) -> Result<Trace> {
+    const Tracer::Region region = tracer.RegionAround(queries[(i + queries.size() / 2) % queries.size()], scratch);
+    CalibrationQuery query = queries[i];
+    query.mask = &region.mask;
+    query.matches = &region.matches;
+    return tracer.Of(query, scratch);
+  });
+}
+
+/// The queries ask for a tenth of the rows.
+Result<Traces> TraceTenths(const Tracer& tracer, const index::VectorSegment& segment, const index::LoadedLists& lists,
+                           std::span<const CalibrationQuery> queries, TaskPool& pool, const Deadline& deadline) {
+  index::RowMask tenth((tracer.physical_rows() + 63) / 64);
+  for (std::uint64_t row = 0; row < tracer.physical_rows(); row++) {
+    if ((row * 0x9E3779B97F4A7C15ULL >> 32) % 10 == 0) tenth[row / 64] |= std::uint64_t{1} << (row % 64);
+  }
+  FIRN_TRY(const std::vector<std::uint32_t> matches, segment.CountMatches(lists, tenth));
+  const std::size_t count = std::min(kFilteredQueries, queries.size());
+  return TraceAll(count, pool, deadline, [&](std::size_t i, index::SegmentQuery& scratch) -> Result<Trace> {
+    CalibrationQuery query = queries[queries.size() - count + i];
+    query.mask = &tenth;
+    query.matches = &matches;
+    return tracer.Of(query, scratch);
+  });
 }
 
 }  // namespace
 
-Result<std::vector<index::Calibration>> Calibrate(const index::VectorSegment& segment, const index::LoadedLists& lists,
-                                                  std::span<const CalibrationQuery> queries, TaskPool& pool,
-                                                  const Deadline& deadline) {
-  std::vector<index::Calibration> calibrations;
-  if (queries.empty()) return calibrations;
+Status Calibrate(const index::VectorSegment& segment, const index::LoadedLists& lists,
+                 std::span<const CalibrationQuery> queries, TaskPool& pool, const Deadline& deadline,
+                 index::SegmentEntry& entry) {
+  entry.calibrations.clear();
+  entry.measured_queries = static_cast<std::uint32_t>(queries.size());
+  entry.real_queries = 0;
+  if (queries.empty()) return {};
   const Tracer tracer(segment, lists);
-  std::vector<Trace> traces(queries.size());
-  constexpr std::size_t kAtOnce = 16;
-  FIRN_CHECK(pool.ParallelFor((queries.size() + kAtOnce - 1) / kAtOnce, [&](std::size_t chunk) -> Status {
-    FIRN_CHECK(deadline.Check("calibrating an index"));
-    index::SegmentQuery scratch;
-    for (std::size_t i = chunk * kAtOnce; i < std::min(queries.size(), (chunk + 1) * kAtOnce); i++) {
-      FIRN_TRY(traces[i], tracer.Of(queries[i], scratch));
-    }
-    return {};
-  }));
-
-  // Candidate settings: every score and every rank that matters.
-  std::vector<float> stops;
-  for (const Trace& trace : traces) {
-    for (const std::uint32_t rank : trace.ranks) stops.push_back(trace.scores[rank]);
-  }
-  std::ranges::sort(stops);
-  stops.erase(std::ranges::unique(stops).begin(), stops.end());
-  const std::size_t all = segment.header().lists.size();
+  FIRN_TRY(const Traces plain,
+           TraceAll(queries.size(), pool, deadline,
+                    [&](std::size_t i, index::SegmentQuery& scratch) { return tracer.Of(queries[i], scratch); }));
+  FIRN_TRY(const Traces regions, TraceRegions(tracer, queries, pool, deadline));
+  FIRN_TRY(const Traces tenths, TraceTenths(tracer, segment, lists, queries, pool, deadline));
+  const float shift = StopFor(plain, kUsualPromise, 0) - StopFor(tenths, kUsualPromise, 0);
+  entry.sparse_shift = shift > 0 && shift < 100 ? shift : 0;
   for (const float promise : kPromises) {
-    const auto stop = std::ranges::partition_point(stops, [&](float candidate) {
-      return SafeRecall(traces, [&](const Trace& trace) { return ListsBefore(trace, candidate); }) <
-             static_cast<double>(promise);
-    });
-    if (stop == stops.end()) break;
-    std::size_t low = 1, high = all;
-    while (low < high) {
-      const std::size_t middle = (low + high) / 2;
-      if (SafeRecall(traces, [&](const Trace&) { return middle; }) < static_cast<double>(promise)) {
-        low = middle + 1;
-      } else {
-        high = middle;
-      }
-    }
-    calibrations.push_back({promise, *stop, kSlack, static_cast<std::uint32_t>(low)});
+    const float stop = StopFor(plain, promise, 0);
+    if (stop == kNever) break;
+    const float filtered =
+        std::max({stop, StopFor(regions, promise, entry.sparse_shift), StopFor(tenths, promise, entry.sparse_shift)});
+    entry.calibrations.push_back(
+        {promise, stop, filtered, kSlack, ListsFor(plain, promise, static_cast<std::uint32_t>(entry.lists))});
   }
-  return calibrations;
+  return {};
+}
+
+Result<bool> Recalibrate(const index::VectorSegment& segment, const index::LoadedLists& lists,
+                         std::span<const CalibrationQuery> plain, std::span<const CalibrationQuery> filtered,
+                         TaskPool& pool, const Deadline& deadline, index::SegmentEntry& entry) {
+  if (plain.size() < kFewestRealQueries) plain = {};
+  if (filtered.size() < kFewestRealQueries) filtered = {};
+  if (plain.empty() && filtered.empty()) return false;
+  const Tracer tracer(segment, lists);
+  const auto trace = [&](std::span<const CalibrationQuery> queries) {
+    return TraceAll(queries.size(), pool, deadline,
+                    [&](std::size_t i, index::SegmentQuery& scratch) { return tracer.Of(queries[i], scratch); });
+  };
+  FIRN_TRY(const Traces plain_traces, trace(plain));
+  FIRN_TRY(const Traces filtered_traces, trace(filtered));
+  for (index::Calibration& calibration : entry.calibrations) {
+    if (!plain.empty()) {
+      calibration.stop = StopFor(plain_traces, calibration.recall, 0);
+      calibration.lists = ListsFor(plain_traces, calibration.recall, entry.lists);
+    }
+    if (!filtered.empty()) calibration.filtered_stop = StopFor(filtered_traces, calibration.recall, entry.sparse_shift);
+  }
+  entry.real_queries = static_cast<std::uint32_t>(plain.size() + filtered.size());
+  return true;
 }
 
 }  // namespace firn::maintain

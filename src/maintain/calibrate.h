@@ -1,31 +1,47 @@
 #pragma once
 // What it takes to keep a promise of recall on one segment, measured with queries whose true neighbours are known.
 
+#include <optional>
+#include <span>
 #include <vector>
 
+#include "base/task_pool.h"
 #include "index/catalog.h"
 #include "index/vector/segment.h"
-#include "query/resident_vectors.h"
 
 namespace firn::maintain {
 
 /// One thing to search for, and the row it came from: that row does not count among its neighbours.
 struct CalibrationQuery {
   std::vector<float> vector;
-  std::optional<std::uint32_t> own_row;
+  std::optional<std::uint32_t> own_row{};
+  const index::RowMask* mask = nullptr;                 // of its filter
+  const std::vector<std::uint32_t>* matches = nullptr;  // of each list, with a mask
 };
 
 inline constexpr std::size_t kCalibrationQueries = 1000;
+/// Fewer real queries than this say too little to go by.
+inline constexpr std::size_t kFewestRealQueries = 200;
 /// The promises that are measured; a request takes the next one above.
 inline constexpr float kPromises[] = {0.5F,  0.7F,  0.8F,   0.85F, 0.9F,   0.93F, 0.95F,
                                       0.97F, 0.98F, 0.985F, 0.99F, 0.995F, 0.999F};
 
-/// One scan of all lists for each query, with wide error bounds, finds its true neighbours (k = 10) and the order in
-/// which lists would have been scanned. From that follows the recall of any stopping score, and of any number of lists;
-/// the smallest that reach each promise, with two standard errors to spare, are kept. A promise that no setting reaches
-/// is left out.
-Result<std::vector<index::Calibration>> Calibrate(const index::VectorSegment& segment, const index::LoadedLists& lists,
-                                                  std::span<const CalibrationQuery> queries, TaskPool& pool,
-                                                  const Deadline& deadline);
+/// Fills the entry's calibrations, from rows of the table as queries. One scan of all lists for each query, with wide
+/// error bounds, finds its true neighbours (k = 10) and the score before each list. From that follows the recall of any
+/// stopping score, and of any number of lists; the smallest that reach each promise, with two standard errors to spare,
+/// are kept. A promise that no setting reaches is left out.
+///
+/// Searches with a filter get stops of their own, the highest that three kinds of query ask for: those without a
+/// filter, those for a region that lies elsewhere (correlated filters), and those for a tenth of all rows, chosen by
+/// lot (independent ones). The last also tell how much earlier a list may end of which few rows match.
+Status Calibrate(const index::VectorSegment& segment, const index::LoadedLists& lists,
+                 std::span<const CalibrationQuery> queries, TaskPool& pool, const Deadline& deadline,
+                 index::SegmentEntry& entry);
+
+/// Measures the entry again with queries that were asked: `plain` for stops without a filter, `filtered` for those
+/// with one; either is left as it is when there are fewer than kFewestRealQueries. False: nothing was measured.
+Result<bool> Recalibrate(const index::VectorSegment& segment, const index::LoadedLists& lists,
+                         std::span<const CalibrationQuery> plain, std::span<const CalibrationQuery> filtered,
+                         TaskPool& pool, const Deadline& deadline, index::SegmentEntry& entry);
 
 }  // namespace firn::maintain

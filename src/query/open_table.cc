@@ -346,6 +346,8 @@ Status OpenTable::Warm(const std::string& column, simd::Metric metric, const Dea
   const std::lock_guard lock(mutex_);
   indexes_[{column, metric}] = std::move(warm);
   vectors_[column] = std::move(vectors);
+  masks_.clear();  // they do not count by lists
+  mask_bytes_ = 0;
   return {};
 }
 
@@ -379,6 +381,7 @@ Result<std::shared_ptr<const FilterMask>> OpenTable::MaskOf(const std::string& c
   if (DependsOnTime(text)) return mask;
   std::uint64_t bytes = mask->few.size() * sizeof(lance::RowAddress) + key.size() + sizeof(FilterMask);
   for (const index::RowMask& each : mask->masks) bytes += each.size() * 8;
+  for (const std::vector<std::uint32_t>& each : mask->list_matches) bytes += each.size() * sizeof each[0];
   const std::lock_guard lock(mutex_);
   if (bytes > residency_.mask_bytes || std::ranges::find(masks_, key, &KeptMask::key) != masks_.end()) return mask;
   masks_.push_front({key, mask, bytes});
@@ -440,6 +443,10 @@ Result<std::shared_ptr<const FilterMask>> OpenTable::Evaluate(const ColumnIndex&
     }
     mask->matches.push_back(CountBits(mask->masks[s]));
     mask->total += mask->matches.back();
+    mask->list_matches.emplace_back();
+    if (!index.segments[s].lists) continue;
+    auto counts = index.segments[s].segment->CountMatches(*index.segments[s].lists, mask->masks[s]);
+    if (counts) mask->list_matches.back() = *std::move(counts);  // else the scan will say what is wrong
   }
   if (mask->total > FilterMask::kFewRows) return std::shared_ptr<const FilterMask>(mask);
   for (std::size_t s = 0; s < index.segments.size(); s++) {

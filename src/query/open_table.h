@@ -71,6 +71,8 @@ struct ColumnIndex {
 struct FilterMask {
   std::vector<index::RowMask> masks;   // for each segment of the ColumnIndex; without rows that are not live
   std::vector<std::uint64_t> matches;  // for each segment
+  /// For each segment whose lists are in memory, how many rows of each list match; empty for others.
+  std::vector<std::vector<std::uint32_t>> list_matches;
   std::vector<lance::RowAddress> few;  // all matching rows of segments, when they are at most kFewRows, in order
   std::uint64_t total = 0;             // in segments
   static constexpr std::uint64_t kFewRows = 1U << 16;

@@ -56,8 +56,13 @@ double RowsByLists(const SearchRequest& request, const Plan& plan) {
   for (std::size_t i = 0; i < plan.index->segments.size(); i++) {
     const OpenSegment& segment = plan.index->segments[i];
     const index::SegmentHeader& header = segment.segment->header();
-    rows += static_cast<double>(header.rows) * static_cast<double>(ListsFor(segment, request, plan, i)) /
-            static_cast<double>(header.lists.size());
+    const double usual = static_cast<double>(header.rows) * static_cast<double>(ListsFor(segment, request, plan, i)) /
+                         static_cast<double>(header.lists.size());
+    // Lists without a match are passed over.
+    double most = plan.mask->list_matches[i].empty() ? usual : 0;
+    for (std::size_t list = 0; list < plan.mask->list_matches[i].size(); list++)
+      most += plan.mask->list_matches[i][list] > 0 ? static_cast<double>(header.lists[list].rows) : 0.0;
+    rows += std::min(usual, most);
   }
   return rows;
 }
@@ -202,11 +207,14 @@ index::ScanOptions EffortFor(const OpenSegment& segment, const SearchRequest& re
   if (request.nprobes) {
     effort.max_lists = *request.nprobes;
   } else if (const index::Calibration* calibration = CalibrationFor(segment, request.recall)) {
-    effort.stop = calibration->stop;
+    effort.stop = plan.mask ? calibration->filtered_stop : calibration->stop;
     effort.slack = calibration->slack;
   }
   if (plan.mask) {
     effort.mask = &plan.mask->masks[segment_number];
+    const std::vector<std::uint32_t>& matches = plan.mask->list_matches[segment_number];
+    if (!matches.empty()) effort.matches = &matches;
+    effort.sparse_shift = segment.entry->sparse_shift;
   } else if (segment.live) {
     effort.mask = &*segment.live;
   }

@@ -242,6 +242,15 @@ float VectorSegment::ListScore(const SegmentQuery& query, std::uint32_t list, fl
   return (mean - distance) * std::sqrt(static_cast<float>(header_.padded_dim)) / spread;
 }
 
+/// What is compared with ScanOptions::stop before a list is scanned.
+float VectorSegment::ScoreFor(const SegmentQuery& query, std::uint32_t list, const ScanOptions& options) const {
+  if (query.best_.size() < options.k) return std::numeric_limits<float>::lowest();
+  const float score = ListScore(query, list, query.best_.front());
+  if (options.matches == nullptr || options.sparse_shift == 0) return score;
+  const auto share = static_cast<float>((*options.matches)[list]) / static_cast<float>(header_.lists[list].rows);
+  return score - options.sparse_shift * std::log10(share);
+}
+
 Result<std::span<const Candidate>> VectorSegment::Scan(SegmentQuery& query, const LoadedLists& loaded,
                                                        const ScanOptions& options, ScanCounts& counts) const {
   constexpr std::size_t kFirstSorted = 24;
@@ -252,13 +261,14 @@ Result<std::span<const Candidate>> VectorSegment::Scan(SegmentQuery& query, cons
   for (std::size_t i = 0; i < most; i++) {
     if (i >= query.sorted_) SortProbes(query, std::max(kFirstSorted, 2 * i));
     const std::uint32_t list = query.probes_[i].list;
-    if (query.best_.size() == options.k) {
-      const float score = ListScore(query, list, query.best_.front());
-      if (score > options.stop) break;
-      if (options.scores != nullptr) options.scores->push_back(score);
-    } else if (options.scores != nullptr) {
-      options.scores->push_back(std::numeric_limits<float>::lowest());
+    const bool matches = options.matches == nullptr || (*options.matches)[list] > 0;
+    const float score = matches ? ScoreFor(query, list, options) : std::numeric_limits<float>::lowest();
+    if (options.scores != nullptr) options.scores->push_back(score);
+    if (score > options.stop) {
+      if (options.matches == nullptr) break;
+      continue;  // a later list may match better
     }
+    if (!matches) continue;
     const LoadedLists::List& bytes = loaded.lists[list];
     if (bytes.codes.empty()) {
       counts.missing++;
@@ -288,6 +298,26 @@ std::uint32_t VectorSegment::RowAt(std::uint32_t list, ByteSpan codes, std::size
   const std::size_t bit = i * entry.ref_bits;
   const std::uint64_t word = LoadLe<std::uint64_t>(refs + bit / 8) >> (bit % 8);
   return entry.ref_low + static_cast<std::uint32_t>(word & ((std::uint64_t{1} << entry.ref_bits) - 1));
+}
+
+Result<std::vector<std::uint32_t>> VectorSegment::CountMatches(const LoadedLists& loaded, const RowMask& mask) const {
+  std::vector<std::uint32_t> matches;
+  for (std::uint32_t list = 0; list < header_.lists.size(); list++) {
+    const ListEntry& entry = header_.lists[list];
+    const ByteSpan codes = loaded.lists[list].codes;
+    if (codes.empty()) {
+      matches.push_back(entry.rows);
+      continue;
+    }
+    FIRN_CHECK(CheckList(list, loaded));
+    std::uint32_t count = 0;
+    for (std::size_t i = 0; i < entry.rows; i++) {
+      const std::uint32_t row = RowAt(list, codes, i);
+      if (row < physical_rows_) count += mask[row / 64] >> (row % 64) & 1;
+    }
+    matches.push_back(count);
+  }
+  return matches;
 }
 
 /// Keeps a candidate that may be among the k nearest, and the k smallest estimates.

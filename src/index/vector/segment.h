@@ -47,6 +47,10 @@ struct ScanOptions {
   float slack = 1.9F;
   std::size_t max_candidates = 1000;
   const RowMask* mask = nullptr;
+  /// With a mask: how many rows of each list it lets through. Lists without any are passed over, and one of which a
+  /// share s matches ends as if its score were higher by sparse_shift * log10(1 / s): its rows hold fewer of the k.
+  const std::vector<std::uint32_t>* matches = nullptr;
+  float sparse_shift = 0;
   std::vector<float>* scores =
       nullptr;  // given: the ListScore of each list just before its scan is added (calibration)
 };
@@ -148,11 +152,14 @@ class VectorSegment {
 
   /// Row number of position `i` of a list whose codes are loaded.
   std::uint32_t RowAt(std::uint32_t list, ByteSpan codes, std::size_t i) const;
+  /// Rows of each list that the mask lets through; of lists that are not loaded, all rows. DataCorruption as Scan.
+  Result<std::vector<std::uint32_t>> CountMatches(const LoadedLists& loaded, const RowMask& mask) const;
 
  private:
   VectorSegment(std::string key, SegmentHeader header, const SegmentFooter& footer);
   void SortProbes(SegmentQuery& query, std::size_t count) const;
   Status CheckList(std::uint32_t list, const LoadedLists& loaded) const;
+  float ScoreFor(const SegmentQuery& query, std::uint32_t list, const ScanOptions& options) const;
   void Offer(SegmentQuery& query, const ScanOptions& options, const Candidate& candidate) const;
   float CentreDistance2(const SegmentQuery& query, std::uint32_t list) const;
   void ScanList(SegmentQuery& query, std::uint32_t list, const LoadedLists::List& bytes, const ScanOptions& options,
