@@ -5,12 +5,25 @@
 #include <map>
 #include <mutex>
 
+#include "maintain/refresh_promise.h"
 #include "query/hot_graph.h"
+#include "query/seen_queries.h"
 #include "store/primed.h"
 #include "table/head.h"
 #include "table/index_catalog.h"
 
 namespace firn::engine {
+namespace {
+
+/// What was asked lately says what a promise takes. A server that may not write keeps it as it was.
+void MeasureAgain(query::OpenTable& table, const std::string& column, simd::Metric metric, const Deadline& deadline) {
+  const auto refreshed = maintain::RefreshPromise(table, column, metric, table.SeenQueriesOf(column, metric), deadline);
+  if (!refreshed)
+    table.snapshot().environment().log.Info("promise not measured again",
+                                            {{"table", table.snapshot().name()}, {"why", refreshed.error().message}});
+}
+
+}  // namespace
 
 struct Engine::Parts {
   Config config;
@@ -28,8 +41,11 @@ struct Engine::Parts {
   std::mutex tables_mutex;
   std::map<std::string, KeptTable, std::less<>> tables;
   std::uint64_t uses = 0;
-  std::shared_ptr<query::HotGraphs> graphs = std::make_shared<query::HotGraphs>(config.graph_bytes);
   std::shared_ptr<std::atomic<bool>> stopping = std::make_shared<std::atomic<bool>>(false);
+  query::Shared shared{.graphs = std::make_shared<query::HotGraphs>(config.graph_bytes, world.memory),
+                       .seen = std::make_shared<query::SeenQueries>(config.measure_after),
+                       .measure = MeasureAgain,
+                       .stopping = stopping};
   TaskPool pool;  // last: its tasks in the background use all the rest
 
   ~Parts() { stopping->store(true); }  // before the pool waits for its tasks
@@ -172,7 +188,7 @@ Result<std::shared_ptr<query::OpenTable>> Engine::OpenTable(std::string_view nam
     return found->second.table;
   }
   auto table = std::make_shared<query::OpenTable>(indexed.snapshot, std::move(indexed.catalog), parts_->Residency(),
-                                                  parts_->graphs, parts_->stopping);
+                                                  parts_->shared);
   if (version) return table;
   parts_->tables.insert_or_assign(std::string(name), Parts::KeptTable{table, ++parts_->uses});
   if (parts_->tables.size() > parts_->config.open_tables) {

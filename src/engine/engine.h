@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/random.h"
 #include "base/task_pool.h"
 #include "maintain/build_index.h"
@@ -35,6 +36,7 @@ struct Config {
   std::uint64_t warm_after = 16;           // searches of one version: then its index and vectors are read into memory
   std::uint64_t graph_after = 1000;        // and then graphs are built, in the background
   std::uint64_t resident_bytes = 1ULL << 30;  // of index and vectors per table, where the store is far
+  std::uint64_t measure_after = 0;            // searches of an index: then its promise is measured with them; 0 = never
 };
 
 /// The outside world; all of it outlives the engine.
@@ -43,6 +45,7 @@ struct World {
   Random& random;
   Log& log;
   store::Environment environment;
+  MemoryGauge memory = ReadMemoryState;
 };
 
 struct TableDescription {

@@ -115,6 +115,7 @@ Result<RecallReport> MeasureRecall(query::OpenTable& table, const RecallOptions&
   request.with_row_address = true;
   request.columns = std::vector<std::string>();
   request.k = options.k + 1;
+  request.measuring = true;
   std::vector<std::vector<float>> truth;
   std::vector<double> exact_ms;
   request.exact = true;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "base/random.h"
 #include "simd/distance.h"
@@ -10,9 +11,9 @@ namespace firn::query {
 namespace {
 
 constexpr std::size_t kNeighbours = 10;
-constexpr std::size_t kQueries = 600;
-constexpr std::size_t kBeams[] = {10, 12, 14, 16,  18,  20,  24,  28,  32,  40,  48,  56,
-                                  64, 80, 96, 128, 160, 192, 256, 384, 512, 768, 1024};
+constexpr std::size_t kQueries = 1000;
+constexpr std::size_t kFewestAsked = 200;
+constexpr std::size_t kWidestBeam = 1024;
 constexpr float kPromises[] = {0.5F,  0.7F,  0.8F,   0.85F, 0.9F,   0.93F, 0.95F,
                                0.97F, 0.98F, 0.985F, 0.99F, 0.995F, 0.999F};
 
@@ -75,61 +76,96 @@ class Rows {
   std::size_t count_ = 0;
 };
 
-/// Measures recall against the lists, all of them scanned with wide error bounds.
+/// Measures recall against the lists, all of them scanned with wide error bounds. With what was asked, where that is
+/// enough; else with rows, each of which is not there while it is the query: the graph would lead a search from the
+/// query's own node straight to its neighbours, as it does for no stranger.
 class BeamMeasure {
  public:
-  BeamMeasure(const OpenSegment& segment, const Rows& rows, const index::Graph& graph)
-      : segment_(segment), rows_(rows), graph_(graph) {
-    Random random(17);
-    for (std::size_t i = 0; i < std::min(kQueries, rows.count()); i++) own_.push_back(random.Below(rows.count()));
-  }
+  BeamMeasure(const OpenSegment& segment, const Rows& rows, const index::Graph& graph, TaskPool& pool)
+      : segment_(segment), rows_(rows), graph_(graph), pool_(pool) {}
 
-  Status FindTruth() {
-    const index::SegmentHeader& header = segment_.segment->header();
-    index::SegmentQuery query;
-    for (const std::size_t own : own_) {
-      std::vector<float> vector(header.dim);
-      rows_.Read(own, vector.data());
+  Status FindTruth(std::span<const SeenQuery> asked, const Deadline& deadline) {
+    const std::size_t dim = segment_.segment->header().dim;
+    for (const SeenQuery& query : asked) {
+      if (query.filter.empty() && query.vector.size() == dim) queries_.push_back({.vector = query.vector});
+    }
+    if (queries_.size() < kFewestAsked) {
+      queries_.clear();
+      Random random(17);
+      for (std::size_t i = 0; i < std::min(kQueries, rows_.count()); i++) {
+        queries_.push_back({.vector = std::vector<float>(dim), .own_row = random.Below(rows_.count())});
+        rows_.Read(*queries_.back().own_row, queries_.back().vector.data());
+      }
+    }
+    return ForEach([&](Query& query, Memory& memory) -> Status {
+      FIRN_CHECK(deadline.Check("measuring a graph"));
       index::ScanCounts counts;
-      segment_.segment->Prepare(vector, query);
+      segment_.segment->Prepare(query.vector, memory.scan);
       FIRN_TRY(const auto found, segment_.segment->Scan(
-                                     query, *segment_.lists,
+                                     memory.scan, *segment_.lists,
                                      {.k = kNeighbours + 1, .slack = 3.0F, .max_candidates = 4 * kNeighbours}, counts));
       std::vector<simd::Hit> exact;
       for (const index::Candidate& candidate : found) {
-        if (candidate.row != rows_.NumberOf(own)) exact.push_back({Exact(vector, candidate.row), candidate.row});
+        if (!query.own_row || candidate.row != rows_.NumberOf(*query.own_row))
+          exact.push_back({Exact(query.vector, candidate.row), candidate.row});
       }
       std::ranges::sort(exact);
-      bounds_.push_back(exact.size() < kNeighbours ? std::numeric_limits<float>::max()
-                                                   : exact[kNeighbours - 1].distance);
-      queries_.push_back(std::move(vector));
-    }
-    return {};
+      if (exact.size() >= kNeighbours) query.bound = exact[kNeighbours - 1].distance;
+      return {};
+    });
   }
 
-  /// Mean recall less two standard errors.
-  double RecallAt(std::size_t beam) const {
-    index::GraphScratch scratch;
-    std::vector<simd::Hit> hits;
+  /// Mean recall less two standard errors. Measured once.
+  Result<double> RecallAt(std::size_t beam, const Deadline& deadline) {
+    if (const auto known = known_.find(beam); known != known_.end()) return known->second;
+    FIRN_CHECK(deadline.Check("measuring a graph"));
+    FIRN_CHECK(ForEach([&](Query& query, Memory& memory) -> Status {
+      std::vector<std::uint64_t>& visited = memory.graph.visited;
+      visited.resize((graph_.rows() + 63) / 64);
+      if (query.own_row) visited[*query.own_row / 64] |= std::uint64_t{1} << (*query.own_row % 64);
+      graph_.Search(query.vector, beam, std::min(beam, HotGraph::CandidatesOf(kNeighbours)), nullptr, memory.graph,
+                    memory.hits);
+      if (query.own_row) visited[*query.own_row / 64] = 0;
+      const auto right = std::ranges::count_if(memory.hits, [&](const simd::Hit& hit) {
+        return Exact(query.vector, rows_.NumberOf(static_cast<std::size_t>(hit.row))) <=
+               query.bound * (1 + 1e-6F) + 1e-7F;
+      });
+      query.recall = std::min(1.0, static_cast<double>(right) / static_cast<double>(kNeighbours));
+      return {};
+    }));
     double sum = 0, squares = 0;
-    for (std::size_t i = 0; i < queries_.size(); i++) {
-      graph_.Search(queries_[i], beam + 1, std::min(beam + 1, HotGraph::CandidatesOf(kNeighbours) + 1), nullptr,
-                    scratch, hits);
-      std::size_t right = 0;
-      for (const simd::Hit& hit : hits) {
-        if (hit.row == own_[i]) continue;
-        right += Exact(queries_[i], rows_.NumberOf(hit.row)) <= bounds_[i] * (1 + 1e-6F) + 1e-7F ? 1 : 0;
-      }
-      const double recall = static_cast<double>(std::min(right, kNeighbours)) / static_cast<double>(kNeighbours);
-      sum += recall;
-      squares += recall * recall;
+    for (const Query& query : queries_) {
+      sum += query.recall;
+      squares += query.recall * query.recall;
     }
     const auto count = static_cast<double>(queries_.size());
     const double mean = sum / count;
-    return mean - 2 * std::sqrt(std::max(0.0, squares / count - mean * mean) / count);
+    return known_[beam] = mean - 2 * std::sqrt(std::max(0.0, squares / count - mean * mean) / count);
   }
 
  private:
+  struct Query {
+    std::vector<float> vector;
+    std::optional<std::size_t> own_row{};                 // of the graph
+    float bound = std::numeric_limits<float>::max() / 2;  // the distance of its k-th neighbour
+    double recall = 0;
+  };
+  struct Memory {
+    index::SegmentQuery scan;
+    index::GraphScratch graph;
+    std::vector<simd::Hit> hits;
+  };
+
+  Status ForEach(const std::function<Status(Query&, Memory&)>& work) {
+    constexpr std::size_t kAtOnce = 50;
+    return pool_.ParallelFor((queries_.size() + kAtOnce - 1) / kAtOnce, [&](std::size_t chunk) -> Status {
+      Memory memory;
+      for (std::size_t i = chunk * kAtOnce; i < std::min(queries_.size(), (chunk + 1) * kAtOnce); i++)
+        FIRN_CHECK(work(queries_[i], memory));
+      return {};
+    });
+  }
+
   float Exact(std::span<const float> query, std::uint32_t number) const {
     float distance = 0;
     const index::SegmentHeader& header = segment_.segment->header();
@@ -140,10 +176,18 @@ class BeamMeasure {
   const OpenSegment& segment_;
   const Rows& rows_;
   const index::Graph& graph_;
-  std::vector<std::size_t> own_;
-  std::vector<std::vector<float>> queries_;
-  std::vector<float> bounds_;  // the distance of each query's k-th neighbour
+  TaskPool& pool_;
+  std::vector<Query> queries_;
+  std::map<std::size_t, double> known_;  // recall by beam
 };
+
+/// Beams that are tried: each about a sixteenth wider than the one before.
+std::vector<std::size_t> Beams() {
+  std::vector<std::size_t> beams;
+  for (std::size_t beam = kNeighbours; beam <= kWidestBeam; beam += std::max<std::size_t>(1, beam / 16))
+    beams.push_back(beam);
+  return beams;
+}
 
 }  // namespace
 
@@ -157,7 +201,8 @@ std::optional<std::size_t> HotGraph::BeamFor(float recall, std::size_t k) const 
 }
 
 Result<std::shared_ptr<const HotGraph>> BuildHotGraph(const OpenSegment& segment, const ResidentVectors& vectors,
-                                                      TaskPool& pool, const Deadline& deadline) {
+                                                      std::span<const SeenQuery> asked, TaskPool& pool,
+                                                      const Deadline& deadline) {
   const index::SegmentHeader& header = segment.segment->header();
   if (!segment.lists) return Internal("a graph is built only where the segment is in memory");
   Rows rows(segment, vectors);
@@ -168,15 +213,23 @@ Result<std::shared_ptr<const HotGraph>> BuildHotGraph(const OpenSegment& segment
     return deadline.Check("building a graph");
   };
   FIRN_TRY(hot->graph, index::Graph::Build(rows.count(), header.dim, header.metric, read, {}, pool, deadline));
-  BeamMeasure measure(segment, rows, *hot->graph);
-  FIRN_CHECK(measure.FindTruth());
-  std::size_t next = 0;
-  for (const std::size_t beam : kBeams) {
-    FIRN_CHECK(deadline.Check("measuring a graph"));
-    const double recall = measure.RecallAt(beam);
-    for (; next < std::size(kPromises) && recall >= static_cast<double>(kPromises[next]); next++)
-      hot->efforts.push_back({kPromises[next], beam});
-    if (next == std::size(kPromises)) break;
+  BeamMeasure measure(segment, rows, *hot->graph, pool);
+  FIRN_CHECK(measure.FindTruth(asked, deadline));
+  const std::vector<std::size_t> beams = Beams();
+  std::size_t low = 0;
+  for (const float promise : kPromises) {
+    std::size_t high = beams.size();
+    while (low < high) {
+      const std::size_t middle = low + (high - low) / 4;  // wide beams take long: they are tried last
+      FIRN_TRY(const double recall, measure.RecallAt(beams[middle], deadline));
+      if (recall < static_cast<double>(promise)) {
+        low = middle + 1;
+      } else {
+        high = middle;
+      }
+    }
+    if (low == beams.size()) break;
+    hot->efforts.push_back({promise, beams[low]});
   }
   hot->rows = rows.TakeNumbers();
   return std::shared_ptr<const HotGraph>(std::move(hot));
@@ -206,6 +259,22 @@ void HotGraphs::Put(const std::string& segment, std::shared_ptr<const HotGraph> 
 bool HotGraphs::Claim(const std::string& segment) {
   const std::lock_guard lock(mutex_);
   return claimed_.insert(segment).second;
+}
+
+bool HotGraphs::HasRoomFor(std::uint64_t bytes) const {
+  const auto memory = memory_ ? memory_() : std::nullopt;
+  return !memory || memory->available >= bytes + memory->limit / 10;
+}
+
+bool HotGraphs::Relieve() {
+  const auto memory = memory_ ? memory_() : std::nullopt;
+  if (!memory || memory->available >= memory->limit / 20) return false;
+  const std::lock_guard lock(mutex_);
+  if (graphs_.empty()) return true;
+  bytes_ -= graphs_.back().graph->SizeBytes();
+  claimed_.erase(graphs_.back().segment);
+  graphs_.pop_back();
+  return true;
 }
 
 }  // namespace firn::query

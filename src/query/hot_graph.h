@@ -11,8 +11,10 @@
 #include <string>
 #include <vector>
 
+#include "base/memory.h"
 #include "index/vector/graph.h"
 #include "query/open_table.h"
+#include "query/seen_queries.h"
 
 namespace firn::query {
 
@@ -35,15 +37,18 @@ struct HotGraph {
   std::optional<std::size_t> BeamFor(float recall, std::size_t k) const;
 };
 
-/// From vectors in memory: 10 to 30 s for 60,000 rows of 784 values on two threads. Unsupported: a metric without a
-/// graph.
+/// From vectors in memory: 10 to 30 s for 60,000 rows of 784 values on two threads. How wide to search is measured with
+/// what was `asked`, or with rows when that is little. Unsupported: a metric without a graph.
 Result<std::shared_ptr<const HotGraph>> BuildHotGraph(const OpenSegment& segment, const ResidentVectors& vectors,
-                                                      TaskPool& pool, const Deadline& deadline);
+                                                      std::span<const SeenQuery> asked, TaskPool& pool,
+                                                      const Deadline& deadline);
 
 /// All graphs of a process, by the key of their segment's object. Thread-safe.
 class HotGraphs {
  public:
-  explicit HotGraphs(std::uint64_t capacity_bytes) : capacity_bytes_(capacity_bytes) {}
+  /// `memory` may be empty: then only the capacity counts.
+  explicit HotGraphs(std::uint64_t capacity_bytes, MemoryGauge memory = {})
+      : capacity_bytes_(capacity_bytes), memory_(std::move(memory)) {}
 
   std::uint64_t capacity_bytes() const { return capacity_bytes_; }
   std::shared_ptr<const HotGraph> Find(const std::string& segment);
@@ -51,6 +56,10 @@ class HotGraphs {
   void Put(const std::string& segment, std::shared_ptr<const HotGraph> graph);
   /// False when somebody builds it, or tried to: then nobody need try.
   bool Claim(const std::string& segment);
+  /// Whether so much more may be taken, and a tenth of all memory stays free.
+  bool HasRoomFor(std::uint64_t bytes) const;
+  /// When less than a twentieth of all memory is left: lets the least recently used graph go, and tells so.
+  bool Relieve();
 
  private:
   struct Kept {
@@ -58,6 +67,7 @@ class HotGraphs {
     std::shared_ptr<const HotGraph> graph;
   };
   const std::uint64_t capacity_bytes_;
+  const MemoryGauge memory_;
   std::mutex mutex_;
   std::list<Kept> graphs_;  // least recently used last
   std::uint64_t bytes_ = 0;

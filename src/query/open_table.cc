@@ -4,6 +4,7 @@
 #include <bit>
 
 #include "query/hot_graph.h"
+#include "query/seen_queries.h"
 #include "table/index_catalog.h"
 
 namespace firn::query {
@@ -52,13 +53,8 @@ lance::RowAddress OpenSegment::AddressOf(std::uint32_t row) const {
   return lance::MakeRowAddress(segment->header().fragments[fragment].id, row - first_rows[fragment]);
 }
 
-OpenTable::OpenTable(table::SnapshotPtr snapshot, index::Catalog catalog, Residency residency,
-                     std::shared_ptr<HotGraphs> graphs, std::shared_ptr<const std::atomic<bool>> stopping)
-    : snapshot_(std::move(snapshot)),
-      catalog_(std::move(catalog)),
-      residency_(residency),
-      graphs_(std::move(graphs)),
-      stopping_(std::move(stopping)) {}
+OpenTable::OpenTable(table::SnapshotPtr snapshot, index::Catalog catalog, Residency residency, Shared shared)
+    : snapshot_(std::move(snapshot)), catalog_(std::move(catalog)), residency_(residency), shared_(std::move(shared)) {}
 
 std::optional<simd::Metric> OpenTable::IndexedMetric(const std::string& column, const Deadline& deadline) {
   for (auto entry = catalog_.segments.rbegin(); entry != catalog_.segments.rend(); ++entry) {
@@ -279,8 +275,7 @@ Result<std::shared_ptr<const ResidentVectors>> OpenTable::Vectors(const std::str
   return vectors;
 }
 
-// ---- heat
-// --------------------------------------------------------------------------------------------------------------
+// ---- heat ----
 
 OpenTable::Scratch OpenTable::BorrowScratch() const {
   constexpr std::size_t kMostIdle = 64;
@@ -300,19 +295,50 @@ OpenTable::Scratch OpenTable::BorrowScratch() const {
           }};
 }
 
-void OpenTable::CountSearch(const std::string& column, simd::Metric metric) {
-  const std::uint64_t count = searches_.fetch_add(1, std::memory_order_relaxed) + 1;
-  const bool warm = !residency_.mapped && residency_.bytes > 0 && count == residency_.warm_after;
-  const bool build = graphs_ != nullptr && graphs_->capacity_bytes() > 0 && count == residency_.graph_after;
-  if (!warm && !build) return;
-  snapshot_->environment().pool.Post([self = shared_from_this(), column, metric, build] {
-    const Deadline deadline = self->stopping_ ? Deadline::Never().WithCancel(self->stopping_) : Deadline::Never();
-    Status done = self->Warm(column, metric, deadline);
-    if (done && build) done = self->BuildGraphs(column, metric, deadline);
+std::string OpenTable::KeyOf(const std::string& column, simd::Metric metric) const {
+  return snapshot_->root() + '\n' + column + '\n' + std::string(simd::NameOf(metric));
+}
+
+void OpenTable::InBackground(std::function<Status(OpenTable&, const Deadline&)> work) {
+  snapshot_->environment().pool.Post([self = shared_from_this(), work = std::move(work)] {
+    const std::shared_ptr<const std::atomic<bool>>& stopping = self->shared_.stopping;
+    const Status done = work(*self, stopping ? Deadline::Never().WithCancel(stopping) : Deadline::Never());
     if (!done)
       self->snapshot_->environment().log.Info("table not heated",
                                               {{"table", self->snapshot_->name()}, {"why", done.error().message}});
   });
+}
+
+void OpenTable::CountSearch(const std::string& column, simd::Metric metric, std::span<const float> query,
+                            std::string_view filter) {
+  const std::uint64_t count = searches_.fetch_add(1, std::memory_order_relaxed) + 1;
+  const bool warm = !residency_.mapped && residency_.bytes > 0 && count == residency_.warm_after;
+  const bool build =
+      shared_.graphs != nullptr && shared_.graphs->capacity_bytes() > 0 && count == residency_.graph_after;
+  if (warm || build) {
+    InBackground([column, metric, build](OpenTable& self, const Deadline& deadline) -> Status {
+      FIRN_CHECK(self.Warm(column, metric, deadline));
+      return build ? self.BuildGraphs(column, metric, deadline) : Status();
+    });
+  }
+  constexpr std::uint64_t kLookAtMemoryEach = 256;
+  if (shared_.graphs != nullptr && count % kLookAtMemoryEach == 0) {
+    InBackground([](OpenTable& self, const Deadline&) -> Status {
+      if (self.shared_.graphs->Relieve()) self.Cool();
+      return {};
+    });
+  }
+  if (shared_.seen != nullptr && shared_.measure && shared_.seen->Note(KeyOf(column, metric), query, filter)) {
+    InBackground([column, metric](OpenTable& self, const Deadline& deadline) -> Status {
+      FIRN_CHECK(self.Warm(column, metric, deadline));
+      self.shared_.measure(self, column, metric, deadline);
+      return {};
+    });
+  }
+}
+
+std::vector<SeenQuery> OpenTable::SeenQueriesOf(const std::string& column, simd::Metric metric) const {
+  return shared_.seen == nullptr ? std::vector<SeenQuery>() : shared_.seen->Of(KeyOf(column, metric));
 }
 
 Status OpenTable::Warm(const std::string& column, simd::Metric metric, const Deadline& deadline) {
@@ -328,7 +354,7 @@ Status OpenTable::Warm(const std::string& column, simd::Metric metric, const Dea
   {
     const std::lock_guard lock(mutex_);
     if (vectors_.contains(column) && requests.empty()) return {};
-    if (resident_bytes_ + bytes > residency_.bytes)
+    if (resident_bytes_ + bytes > residency_.bytes || (shared_.graphs && !shared_.graphs->HasRoomFor(bytes)))
       return ResourceExhausted("index and vectors take " + std::to_string(bytes) +
                                " bytes, more than may stay in memory");
     resident_bytes_ += bytes;
@@ -351,15 +377,33 @@ Status OpenTable::Warm(const std::string& column, simd::Metric metric, const Dea
   return {};
 }
 
+void OpenTable::Cool() {
+  if (residency_.mapped) return;  // the machine takes mapped pages back by itself
+  const std::lock_guard lock(mutex_);
+  for (auto& [key, index] : indexes_) {
+    auto cold = std::make_shared<ColumnIndex>(*index);
+    for (OpenSegment& segment : cold->segments) segment.lists = nullptr;
+    index = std::move(cold);
+  }
+  vectors_.clear();
+  resident_bytes_ = 0;
+}
+
 Status OpenTable::BuildGraphs(const std::string& column, simd::Metric metric, const Deadline& deadline) {
   FIRN_TRY(const auto index, IndexOf(column, metric, deadline));
   FIRN_TRY(const auto vectors, Vectors(column, deadline));
-  if (!vectors || graphs_ == nullptr) return {};
+  HotGraphs* graphs = shared_.graphs.get();
+  if (!vectors || graphs == nullptr) return {};
   for (const OpenSegment& segment : index->segments) {
     const std::string& key = segment.segment->key();
-    if (!segment.lists || graphs_->Find(key) || !graphs_->Claim(key)) continue;
-    FIRN_TRY(auto graph, BuildHotGraph(segment, *vectors, snapshot_->environment().pool, deadline));
-    graphs_->Put(key, std::move(graph));
+    if (!segment.lists || graphs->Find(key)) continue;
+    constexpr std::uint64_t kLeastBytesOfRow = 512, kBytesOfRow = 4096;  // when built, and while it is
+    if (segment.live_rows * kLeastBytesOfRow > graphs->capacity_bytes()) continue;
+    if (!graphs->HasRoomFor(segment.live_rows * kBytesOfRow)) return ResourceExhausted("too little memory for a graph");
+    if (!graphs->Claim(key)) continue;
+    FIRN_TRY(auto graph,
+             BuildHotGraph(segment, *vectors, SeenQueriesOf(column, metric), snapshot_->environment().pool, deadline));
+    graphs->Put(key, std::move(graph));
   }
   return {};
 }

@@ -24,6 +24,8 @@
 namespace firn::query {
 
 class HotGraphs;
+class SeenQueries;
+struct SeenQuery;
 
 /// How much of a table may stay in memory between searches, and from when on.
 struct Residency {
@@ -38,6 +40,16 @@ struct Residency {
   std::uint64_t graph_after = 1000;
   /// Masks of filters that are kept for the next search with the same filter.
   std::uint64_t mask_bytes = 64ULL << 20;
+};
+
+/// What tables of one process share; each may be null. Outlives the tables that have it.
+struct Shared {
+  std::shared_ptr<HotGraphs> graphs;
+  std::shared_ptr<SeenQueries> seen;
+  /// Called, in the background, when enough queries of an index were seen that it should be measured with them.
+  std::function<void(class OpenTable&, const std::string& column, simd::Metric, const Deadline&)> measure;
+  /// Work in the background ends early when it becomes true; the pool's owner waits for it.
+  std::shared_ptr<const std::atomic<bool>> stopping;
 };
 
 /// A segment that says something of this version.
@@ -84,13 +96,10 @@ struct SegmentScratch {
   index::GraphScratch graph;
 };
 
-/// Thread-safe. What it holds is derived from immutable objects, and goes with it; only graphs live on in `graphs`.
+/// Thread-safe. What it holds is derived from immutable objects, and goes with it; only what is Shared lives on.
 class OpenTable : public std::enable_shared_from_this<OpenTable> {
  public:
-  /// `graphs` may be null: none are built. Work in the background ends early when `*stopping` becomes true (null:
-  /// never); the pool's owner waits for it.
-  OpenTable(table::SnapshotPtr snapshot, index::Catalog catalog, Residency residency,
-            std::shared_ptr<HotGraphs> graphs = nullptr, std::shared_ptr<const std::atomic<bool>> stopping = nullptr);
+  OpenTable(table::SnapshotPtr snapshot, index::Catalog catalog, Residency residency, Shared shared = {});
 
   const table::Snapshot& snapshot() const { return *snapshot_; }
   const table::SnapshotPtr& snapshot_ptr() const { return snapshot_; }
@@ -105,13 +114,18 @@ class OpenTable : public std::enable_shared_from_this<OpenTable> {
                                                      const Deadline& deadline);
   /// From now on the column's segments are not used: their bytes are not what they should be.
   void Distrust(const std::string& column, simd::Metric metric, const std::string& why);
-  /// One more search of this index: begins to heat it when the time has come.
-  void CountSearch(const std::string& column, simd::Metric metric);
+  /// One more search of this index: begins to heat it, or to measure it, when the time has come.
+  void CountSearch(const std::string& column, simd::Metric metric, std::span<const float> query,
+                   std::string_view filter);
+  /// What was asked of it lately; empty where nobody keeps that.
+  std::vector<SeenQuery> SeenQueriesOf(const std::string& column, simd::Metric metric) const;
   /// Reads lists and vectors into memory, as far as they may stay there: some seconds.
   Status Warm(const std::string& column, simd::Metric metric, const Deadline& deadline);
+  /// Forgets what Warm has read; searches under way keep it until they end.
+  void Cool();
   /// Builds the graphs of the index's segments that have none, and measures them. The index must be warm.
   Status BuildGraphs(const std::string& column, simd::Metric metric, const Deadline& deadline);
-  HotGraphs* graphs() const { return graphs_.get(); }
+  HotGraphs* graphs() const { return shared_.graphs.get(); }
 
   /// Lends memory for a search; it comes back when the pointer goes.
   using Scratch = std::unique_ptr<SegmentScratch, std::function<void(SegmentScratch*)>>;
@@ -141,12 +155,13 @@ class OpenTable : public std::enable_shared_from_this<OpenTable> {
   Result<std::shared_ptr<const FilterMask>> Evaluate(const ColumnIndex& index, const filter::Predicate& predicate,
                                                      const Deadline& deadline) const;
   std::uint64_t BytesOfVectors(const std::string& column) const;
+  std::string KeyOf(const std::string& column, simd::Metric metric) const;
+  void InBackground(std::function<Status(OpenTable&, const Deadline&)> work);
 
   const table::SnapshotPtr snapshot_;
   const index::Catalog catalog_;
   const Residency residency_;
-  const std::shared_ptr<HotGraphs> graphs_;
-  const std::shared_ptr<const std::atomic<bool>> stopping_;
+  const Shared shared_;
 
   std::atomic<std::uint64_t> searches_{0};
   mutable std::mutex scratch_mutex_;

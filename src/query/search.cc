@@ -138,7 +138,8 @@ Result<Nearest> FindNearest(OpenTable& table, const SearchRequest& request, Rows
   Explain& explain = nearest.explain;
   // 1. Snapshot: the caller pinned it.  2. Plan.
   FIRN_TRY(const Plan plan, MakePlan(table, request, deadline));
-  if (plan.way == Way::kLists) table.CountSearch(plan.column, plan.metric);
+  if (plan.way == Way::kLists && !request.measuring)
+    table.CountSearch(plan.column, plan.metric, request.vector, plan.prefilter ? request.filter : "");
   // 3. Scatter and 4. merge: the nearest of every segment and of every piece of what has no index.
   FIRN_TRY(Found found, Scatter(table, plan, request, explain, deadline));
   if (found.damage) {

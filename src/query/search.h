@@ -33,6 +33,7 @@ struct SearchRequest {
   bool exact = false;                      // without the index
   std::optional<std::uint32_t> nprobes{};  // lists of each segment instead, whatever recall that gives
   std::optional<std::uint32_t> refine{};   // exact distances for at most this many times k candidates
+  bool measuring = false;                  // not a question of a user's: it heats nothing, and teaches nothing
 };
 
 /// What a column's vectors are made of; empty when it holds no vectors.

@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::size_t kMaxConfigFileBytes = 1 << 20;
 constexpr std::uint16_t kDefaultPort = 8080;
+constexpr std::uint64_t kDefaultMeasureAfter = 1000;  // commands end before that, and need not count
 
 struct Found {
   std::string value;
@@ -101,6 +102,7 @@ Result<ResolvedConfig> ResolveConfig(const ConfigSources& sources) {
 
   ResolvedConfig resolved;
   resolved.config.server.listener.port = kDefaultPort;
+  resolved.config.engine.measure_after = kDefaultMeasureAfter;
   for (const Setting& setting : Settings()) {
     std::optional<Found> found;
     if (const auto flag = flags.find(setting.flag); flag != flags.end()) {

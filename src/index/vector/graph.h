@@ -43,7 +43,8 @@ struct GraphScratch {
     std::uint32_t row;  // kVisited is set once it has been looked at
   };
   SpaceQuery query;
-  std::vector<std::uint64_t> visited;  // a bit a row, all zero between searches
+  /// A bit a row, all zero between searches. A row that is marked before a search is as if it were not there.
+  std::vector<std::uint64_t> visited;
   std::vector<std::uint32_t> visited_rows;
   std::vector<Candidate> beam;
   std::vector<Candidate> found;  // of which found_count, nearest first
