@@ -120,7 +120,7 @@ class Run:
                 merged = [ann_report.merge(self.rounds.get((title, i), [])) for i in range(len(self.conditions))]
                 result["points"] = merged[0]
                 result["filtered"] = {c.name: points for c, points in zip(self.conditions, merged) if c}
-                result.update({n: p[n] for p in merged[0][-1:] for n in ("resident_mb", "bytes_per_vector") if n in p})
+                result.update({n: p[n] for p in merged[0][-1:] for n in ("resident_mb", "bytes_per_vector", "build_s") if n in p})
         return list(self.results.values())
 
     def _build_bytes(self):
