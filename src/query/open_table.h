@@ -86,9 +86,10 @@ struct SegmentScratch {
 class OpenTable : public std::enable_shared_from_this<OpenTable> {
  public:
   /// `graphs` may be null: none are built. Work in the background ends early when `*stopping` becomes true (null:
-  /// never); the pool's owner waits for it.
+  /// never); the pool's owner waits for it. `warnings` say why the catalog is empty where there is one.
   OpenTable(table::SnapshotPtr snapshot, index::Catalog catalog, Residency residency,
-            std::shared_ptr<HotGraphs> graphs = nullptr, std::shared_ptr<const std::atomic<bool>> stopping = nullptr);
+            std::shared_ptr<HotGraphs> graphs = nullptr, std::shared_ptr<const std::atomic<bool>> stopping = nullptr,
+            std::vector<std::string> warnings = {});
 
   const table::Snapshot& snapshot() const { return *snapshot_; }
   const table::SnapshotPtr& snapshot_ptr() const { return snapshot_; }
@@ -145,6 +146,7 @@ class OpenTable : public std::enable_shared_from_this<OpenTable> {
   const Residency residency_;
   const std::shared_ptr<HotGraphs> graphs_;
   const std::shared_ptr<const std::atomic<bool>> stopping_;
+  const std::vector<std::string> catalog_warnings_;
 
   std::atomic<std::uint64_t> searches_{0};
   mutable std::mutex scratch_mutex_;
