@@ -69,7 +69,7 @@ class Ahead {
         deadline_(deadline),
         near_(store::Borrow(environment.store), kNearBytes),
         first_(store::Borrow(near_), {.total_bytes = kMaxHeadBytes, .read_bytes = kMaxHeadBytes}),
-        indexes_(store::Borrow(near_), {.total_bytes = kMaxHeadBytes, .read_bytes = kMaxHeadBytes}) {}
+        indexes_(store::Borrow(near_), {.total_bytes = kMaxHeadIndexBytes, .read_bytes = kMaxHeadIndexBytes}) {}
 
   Result<std::vector<store::BundleEntry>> Collect() {
     FIRN_TRY(const lance::Manifest manifest, ReadStates());

@@ -17,6 +17,8 @@ namespace firn::table {
 
 /// Of one hint: it must stay small beside what it saves. What does not fit costs searches a round more.
 inline constexpr std::uint64_t kMaxHeadBytes = 16ULL << 20;
+/// Of that, of page indexes: every search reads them, and those save a round that show such columns.
+inline constexpr std::uint64_t kMaxHeadIndexBytes = 4ULL << 20;
 
 std::string HeadKey(std::string_view root);
 
