@@ -171,8 +171,10 @@ Result<std::shared_ptr<query::OpenTable>> Engine::OpenTable(std::string_view nam
   table::Database::Indexed indexed;
   if (version) {
     FIRN_TRY(indexed.snapshot, Snapshot(name, version, deadline));
-    FIRN_TRY(indexed.catalog,
+    FIRN_TRY(table::UsableCatalog indexes,
              table::ReadUsableCatalog(indexed.snapshot->environment(), indexed.snapshot->root(), deadline));
+    indexed.catalog = std::move(indexes.catalog);
+    indexed.warnings = std::move(indexes.warnings);
   } else {
     FIRN_TRY(indexed, parts_->database->OpenNewest(name, deadline));
   }
@@ -188,7 +190,7 @@ Result<std::shared_ptr<query::OpenTable>> Engine::OpenTable(std::string_view nam
     return found->second.table;
   }
   auto table = std::make_shared<query::OpenTable>(indexed.snapshot, std::move(indexed.catalog), parts_->Residency(),
-                                                  parts_->shared);
+                                                  parts_->shared, std::move(indexed.warnings));
   if (version) return table;
   parts_->tables.insert_or_assign(std::string(name), Parts::KeptTable{table, ++parts_->uses});
   if (parts_->tables.size() > parts_->config.open_tables) {
@@ -212,10 +214,11 @@ Result<index::SegmentEntry> Engine::BuildIndex(std::string_view name, const main
 
 Result<std::vector<IndexDescription>> Engine::Indexes(std::string_view name, const Deadline& deadline) {
   FIRN_TRY(const table::SnapshotPtr snapshot, Snapshot(name, std::nullopt, deadline));
-  FIRN_TRY(const index::Catalog catalog, table::ReadUsableCatalog(snapshot->environment(), snapshot->root(), deadline));
+  FIRN_TRY(const table::UsableCatalog indexes,
+           table::ReadUsableCatalog(snapshot->environment(), snapshot->root(), deadline));
   std::map<std::string, IndexDescription> described;
   std::map<std::string, std::uint64_t> covered;
-  for (const index::SegmentEntry& entry : catalog.segments) {
+  for (const index::SegmentEntry& entry : indexes.catalog.segments) {
     IndexDescription& each = described[entry.name];
     each.name = entry.name;
     each.column = entry.column;

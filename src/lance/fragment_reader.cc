@@ -16,6 +16,7 @@ namespace firn::lance {
 namespace {
 
 constexpr std::uint64_t kTailBytes = 64ULL << 10;
+constexpr std::uint64_t kSparingTailBytes = 256;           // the footer, and the tables of a file of a few columns
 constexpr std::uint64_t kSmallFileBytes = 256ULL << 10;    // read whole at once
 constexpr std::uint64_t kMaxMetadataBytes = 256ULL << 20;  // column metadata of one file
 
@@ -62,8 +63,13 @@ std::string Place(const LeafTask& task) {
 class FragmentsReader {
  public:
   FragmentsReader(const ReadContext& context, std::span<const FragmentRead> reads, std::span<const std::string> columns,
-                  const Deadline& deadline)
-      : context_(context), cache_(context.cache.entries()), reads_(reads), columns_(columns), deadline_(deadline) {}
+                  const Deadline& deadline, const MetadataRead& metadata = {})
+      : context_(context),
+        cache_(context.cache.entries()),
+        reads_(reads),
+        columns_(columns),
+        deadline_(deadline),
+        metadata_(metadata) {}
 
   Result<std::vector<std::vector<arrow::RecordBatch>>> Run() {
     FIRN_CHECK(FindLeaves());
@@ -82,6 +88,7 @@ class FragmentsReader {
     FIRN_CHECK(FindLeaves());
     FIRN_CHECK(ReadFooters());
     FIRN_CHECK(ReadColumns());
+    if (!metadata_.page_indexes) return {};
     FIRN_CHECK(OpenAllPages());
     ReadRound own(context_.store, ends_);
     FIRN_CHECK(FetchIndexes(wishes != nullptr ? *wishes : own));
@@ -159,8 +166,10 @@ class FragmentsReader {
     if (missing.empty()) return {};
     std::vector<store::ReadRequest> requests;
     for (const auto& [key, size] : missing) {
-      const bool whole = size != 0 && size <= kSmallFileBytes;
-      requests.push_back(whole ? store::ReadRequest::Whole(key) : store::ReadRequest::Tail(key, kTailBytes));
+      const bool whole = size != 0 && size <= kSmallFileBytes && !metadata_.sparing;
+      requests.push_back(whole ? store::ReadRequest::Whole(key)
+                               : store::ReadRequest::Tail(key, metadata_.sparing ? kSparingTailBytes : kTailBytes));
+      requests.back().enough_bytes = kFooterBytes;
     }
     std::vector<Result<store::ReadResult>> answers = context_.store.ReadMany(requests, deadline_);
     if (answers.size() != requests.size()) return Internal("a store gave another number of answers than requests");
@@ -405,6 +414,7 @@ class FragmentsReader {
   const std::span<const FragmentRead> reads_;
   const std::span<const std::string> columns_;
   const Deadline& deadline_;
+  const MetadataRead metadata_;
   std::shared_ptr<arrow::Schema> schema_;
   std::vector<FragmentTask> fragments_;
   std::map<std::string, FooterPtr> footers_;
@@ -455,12 +465,13 @@ Result<std::vector<std::vector<arrow::RecordBatch>>> ReadFragments(const ReadCon
 }
 
 Status ReadMetadata(const ReadContext& context, std::span<const Fragment* const> fragments,
-                    std::span<const std::string> columns, const Deadline& deadline) {
+                    std::span<const std::string> columns, const Deadline& deadline, const MetadataRead& what) {
   std::vector<FragmentRead> reads;
   for (const Fragment* fragment : fragments) {
     if (fragment->physical_rows != 0) reads.push_back({fragment, RowSelection::Rows(0, fragment->physical_rows)});
   }
-  return WithinMemory(context, [&] { return FragmentsReader(context, reads, columns, deadline).RunMetadata(nullptr); });
+  return WithinMemory(context,
+                      [&] { return FragmentsReader(context, reads, columns, deadline, what).RunMetadata(nullptr); });
 }
 
 Status LearnPages(const ReadContext& context, const Fragment& fragment, std::span<const std::string> columns,

@@ -76,8 +76,14 @@ Result<std::vector<std::vector<arrow::RecordBatch>>> ReadFragments(const ReadCon
 /// one round (unless the cache has dropped something, or a page's index alone is larger than 1 MiB). Two rounds in all;
 /// what the cache has is not read again. Through a store::RecordingStore and an empty cache it collects what lets a
 /// store::PrimedStore answer everything but that one round.
+struct MetadataRead {
+  bool page_indexes = true;  // false: footers and column metadata only
+  /// Asks for little more than what is needed, in up to four rounds: for a store that has the bytes at hand, so that a
+  /// RecordingStore before it collects no more than them.
+  bool sparing = false;
+};
 Status ReadMetadata(const ReadContext& context, std::span<const Fragment* const> fragments,
-                    std::span<const std::string> columns, const Deadline& deadline);
+                    std::span<const std::string> columns, const Deadline& deadline, const MetadataRead& what = {});
 /// The same for one fragment; what is missing of page indexes is added to `round`, which may hold wishes of the caller
 /// and is run.
 Status LearnPages(const ReadContext& context, const Fragment& fragment, std::span<const std::string> columns,

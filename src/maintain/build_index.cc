@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <mutex>
+#include <set>
 
 #include "maintain/calibrate.h"
 #include "maintain/vector_rows.h"
@@ -28,6 +29,7 @@ struct Target {
   std::vector<index::SegmentFragment> covered;       // parallel to fragments
   std::map<std::uint64_t, std::uint64_t> first_row;  // of each fragment, by id
   std::uint64_t rows = 0;                            // physical
+  std::set<std::string> replaced;                    // objects of segments whose fragments are among these
 };
 
 constexpr std::size_t kMaxNameBytes = 255;
@@ -75,12 +77,16 @@ Result<Target> FindTarget(const Snapshot& snapshot, const index::Catalog& catalo
   return target;
 }
 
-/// The fragments to index: all, or those that no segment of this index says anything of.
-void ChooseFragments(const Snapshot& snapshot, const index::Catalog& catalog, bool only_missing, Target& target) {
+bool OfTarget(const index::SegmentEntry& entry, const Target& target) {
+  return entry.name == target.name && entry.metric == target.metric;
+}
+
+/// The fragments to index: all, or those that no segment of this index says anything of, but for `target.replaced`.
+void AddFragments(const Snapshot& snapshot, const index::Catalog& catalog, bool only_missing, Target& target) {
   for (const lance::Fragment& fragment : snapshot.manifest().fragments) {
     const bool covered =
         only_missing && std::ranges::any_of(catalog.segments, [&](const index::SegmentEntry& entry) {
-          return entry.name == target.name && entry.metric == target.metric &&
+          return OfTarget(entry, target) && !target.replaced.contains(entry.object) &&
                  std::ranges::any_of(entry.fragments, [&](const index::SegmentFragment& each) {
                    return each.id == fragment.id && table::StillCovers(each, snapshot.manifest(), target.field_id);
                  });
@@ -92,6 +98,38 @@ void ChooseFragments(const Snapshot& snapshot, const index::Catalog& catalog, bo
     target.first_row.emplace(fragment.id, target.rows);
     target.rows += fragment.physical_rows;
   }
+}
+
+/// The smallest segments, when there are many: half of what there may be stay. So a row is built anew a few times while
+/// its table grows by steps, and never with each.
+std::set<std::string> SegmentsToReplace(const index::Catalog& catalog, const Target& target, std::size_t most) {
+  std::vector<const index::SegmentEntry*> own;
+  for (const index::SegmentEntry& entry : catalog.segments) {
+    if (OfTarget(entry, target)) own.push_back(&entry);
+  }
+  if (own.size() < most) return {};
+  std::ranges::stable_sort(own, {}, &index::SegmentEntry::PhysicalRows);
+  const std::size_t kept = most / 2;
+  std::set<std::string> replaced;
+  std::uint64_t rows = target.rows;
+  for (const index::SegmentEntry* entry : std::span(own).first(own.size() - std::min(own.size(), kept))) {
+    if ((rows += entry->PhysicalRows()) > index::kMaxSegmentRows) break;
+    replaced.insert(entry->object);
+  }
+  return replaced;
+}
+
+void ChooseFragments(const Snapshot& snapshot, const index::Catalog& catalog, const BuildOptions& options,
+                     Target& target) {
+  AddFragments(snapshot, catalog, options.only_missing, target);
+  if (!options.only_missing || target.fragments.empty()) return;
+  target.replaced = SegmentsToReplace(catalog, target, options.most_segments);
+  if (target.replaced.empty()) return;
+  target.fragments.clear();
+  target.covered.clear();
+  target.first_row.clear();
+  target.rows = 0;
+  AddFragments(snapshot, catalog, true, target);
 }
 
 /// One build: the passes over the column, and the object they make.
@@ -295,7 +333,7 @@ Result<index::Catalog> KnownIndexes(const Snapshot& snapshot, const Deadline& de
 Result<BuildPlan> PlanBuild(const table::SnapshotPtr& snapshot, const BuildOptions& options, const Deadline& deadline) {
   FIRN_TRY(const index::Catalog known, KnownIndexes(*snapshot, deadline));
   FIRN_TRY(Target target, FindTarget(*snapshot, known, options));
-  ChooseFragments(*snapshot, known, options.only_missing, target);
+  ChooseFragments(*snapshot, known, options, target);
   return BuildPlan{target.name, target.column, target.metric, target.rows};
 }
 
@@ -304,7 +342,7 @@ Result<index::SegmentEntry> BuildVectorIndex(const table::SnapshotPtr& snapshot,
   store::ObjectStore& store = snapshot->environment().store;
   FIRN_TRY(const index::Catalog known, KnownIndexes(*snapshot, deadline));
   FIRN_TRY(Target target, FindTarget(*snapshot, known, options));
-  ChooseFragments(*snapshot, known, options.only_missing, target);
+  ChooseFragments(*snapshot, known, options, target);
   if (target.fragments.empty() && options.only_missing) {
     for (const index::SegmentEntry& entry : known.segments) {
       if (entry.name == target.name) return entry;
@@ -327,8 +365,9 @@ Result<index::SegmentEntry> BuildVectorIndex(const table::SnapshotPtr& snapshot,
   FIRN_CHECK(table::EditCatalog(
       store, snapshot->root(),
       [&](index::Catalog& edited) -> Status {
-        if (!options.only_missing)
-          std::erase_if(edited.segments, [&](const index::SegmentEntry& other) { return other.name == entry.name; });
+        std::erase_if(edited.segments, [&](const index::SegmentEntry& other) {
+          return other.name == entry.name && (!options.only_missing || target.replaced.contains(other.object));
+        });
         if (edited.segments.size() >= index::kMaxSegments)
           return ResourceExhausted("table " + snapshot->name() + " has as many index segments as there may be",
                                    "Build its index anew");

@@ -30,6 +30,9 @@ struct BuildOptions {
   std::optional<simd::Metric> metric{};  // unset: that of the index it replaces, else l2
   std::size_t rows_per_list = 0;         // 0 = about the square root of the rows
   bool only_missing = false;  // index only fragments that no segment of this index covers, and keep the others
+  /// With only_missing: where there are so many segments, the smallest are built anew together with what is missing. A
+  /// search reads lists of each segment, so that many small ones cost requests (no rounds).
+  std::size_t most_segments = 16;
   std::uint64_t memory_bytes = 1ULL << 30;
   std::string scratch_folder = "/tmp";  // for what exceeds the memory
   std::uint64_t seed = 1;

@@ -77,6 +77,27 @@ TEST_F(BuildIndexTest, OnlyMissingAddsASegmentForWhatIsNew) {
   EXPECT_TRUE((*index)->uncovered.empty());
 }
 
+TEST_F(BuildIndexTest, OnlyMissingJoinsSmallSegmentsWhereThereAreMany) {
+  Create(Rows(0, 400));
+  const index::SegmentEntry large = MustBuild();
+  std::size_t most = 0;
+  for (int i = 1; i <= 12; i++) {
+    Append(Rows(i * 1000, 20));
+    MustBuild({.only_missing = true, .most_segments = 4});
+    most = std::max(most, Catalog().segments.size());
+  }
+  EXPECT_EQ(most, 4U);
+  EXPECT_EQ(Catalog().segments[0].object, large.object) << "the large one stays as it is";
+  const auto table = Open();
+  const auto index = table->IndexOf("vector", Metric::kL2, Deadline::Never());
+  ASSERT_TRUE(index);
+  EXPECT_TRUE((*index)->uncovered.empty());
+  std::uint64_t rows = 0;
+  for (const query::OpenSegment& segment : (*index)->segments) rows += segment.live_rows;
+  EXPECT_EQ(rows, 400U + 12U * 20U);
+  EXPECT_GE(RecallOf(*table, Request(Near(3))), 0.9);
+}
+
 TEST_F(BuildIndexTest, OnlyMissingOfNewRowsWithoutVectorsKeepsTheIndex) {
   CreateParts();
   MustBuild();

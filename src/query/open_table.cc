@@ -10,10 +10,6 @@
 namespace firn::query {
 namespace {
 
-std::string ObjectKey(const table::Snapshot& snapshot, const index::SegmentEntry& entry) {
-  return snapshot.root() + "/" + entry.object;
-}
-
 /// A mask of all rows, the bits behind the last one off.
 index::RowMask AllRows(std::uint64_t rows) {
   index::RowMask mask((rows + 63) / 64, ~std::uint64_t{0});
@@ -53,8 +49,13 @@ lance::RowAddress OpenSegment::AddressOf(std::uint32_t row) const {
   return lance::MakeRowAddress(segment->header().fragments[fragment].id, row - first_rows[fragment]);
 }
 
-OpenTable::OpenTable(table::SnapshotPtr snapshot, index::Catalog catalog, Residency residency, Shared shared)
-    : snapshot_(std::move(snapshot)), catalog_(std::move(catalog)), residency_(residency), shared_(std::move(shared)) {}
+OpenTable::OpenTable(table::SnapshotPtr snapshot, index::Catalog catalog, Residency residency, Shared shared,
+                     std::vector<std::string> warnings)
+    : snapshot_(std::move(snapshot)),
+      catalog_(std::move(catalog)),
+      residency_(residency),
+      shared_(std::move(shared)),
+      catalog_warnings_(std::move(warnings)) {}
 
 std::optional<simd::Metric> OpenTable::IndexedMetric(const std::string& column, const Deadline& deadline) {
   for (auto entry = catalog_.segments.rbegin(); entry != catalog_.segments.rend(); ++entry) {
@@ -107,6 +108,7 @@ Result<std::shared_ptr<const ColumnIndex>> OpenTable::OpenIndex(const std::strin
   }
 
   auto opened = std::make_shared<ColumnIndex>();
+  opened->warnings = catalog_warnings_;
   FIRN_CHECK(OpenSegments(*opened, wanted, deadline));
   std::map<std::uint64_t, bool> covered;
   for (OpenSegment& segment : opened->segments) {
@@ -173,6 +175,16 @@ void OpenTable::OpenLanceIndexes(ColumnIndex& index, std::int32_t field_id, simd
   }
 }
 
+/// A segment's footer, at the end of `bytes`: that of the format that this program knows, and the catalog's.
+Status CheckFooter(const Buffer& bytes, std::uint64_t object_bytes, const std::string& key,
+                   const index::SegmentFooter& expected) {
+  FIRN_TRY(const index::SegmentFooter footer, index::DecodeSegmentFooter(bytes.bytes(), object_bytes, key));
+  if (footer.hot_offset == expected.hot_offset && footer.hot_bytes == expected.hot_bytes &&
+      footer.hot_crc == expected.hot_crc)
+    return {};
+  return DataCorruption("index object " + key + " is not what its catalog says");
+}
+
 /// Hot parts of all segments in one round; whole objects where those are mappings.
 Status OpenTable::OpenSegments(ColumnIndex& index, std::span<const index::SegmentEntry* const> entries,
                                const Deadline& deadline) {
@@ -181,10 +193,8 @@ Status OpenTable::OpenSegments(ColumnIndex& index, std::span<const index::Segmen
   std::vector<bool> whole;
   for (const index::SegmentEntry* entry : entries) {
     whole.push_back(residency_.mapped);
-    const std::string key = ObjectKey(*snapshot_, *entry);
-    requests.push_back(whole.back()
-                           ? store::ReadRequest::Whole(key)
-                           : store::ReadRequest::Range(key, entry->footer.hot_offset, entry->footer.hot_bytes));
+    store::ReadRequest hot = table::HotPartRequest(snapshot_->root(), *entry);
+    requests.push_back(whole.back() ? store::ReadRequest::Whole(std::move(hot.key)) : std::move(hot));
   }
   auto answers = snapshot_->environment().store.ReadMany(requests, deadline);
   for (std::size_t i = 0; i < entries.size(); i++) {
@@ -192,11 +202,12 @@ Status OpenTable::OpenSegments(ColumnIndex& index, std::span<const index::Segmen
       if (!answers[i]) return std::move(answers[i]).error();
       const index::SegmentFooter& footer = entries[i]->footer;
       const Buffer& bytes = answers[i]->bytes;
-      if (!InBounds(footer.hot_offset, footer.hot_bytes, answers[i]->object_size_bytes))
+      const std::uint64_t hot_at = whole[i] ? footer.hot_offset : 0;
+      if (!InBounds(hot_at, footer.hot_bytes, bytes.size()))
         return DataCorruption("index object " + requests[i].key + " is truncated");
+      FIRN_CHECK(CheckFooter(bytes, answers[i]->object_size_bytes, requests[i].key, footer));
       FIRN_TRY(auto segment,
-               index::VectorSegment::Parse(
-                   requests[i].key, whole[i] ? bytes.Slice(footer.hot_offset, footer.hot_bytes) : bytes, footer));
+               index::VectorSegment::Parse(requests[i].key, bytes.Slice(hot_at, footer.hot_bytes), footer));
       const index::SegmentHeader& header = segment->header();
       if (header.fragments != entries[i]->fragments || header.metric != entries[i]->metric ||
           header.dim != entries[i]->dim)
@@ -218,7 +229,7 @@ Status OpenTable::OpenSegments(ColumnIndex& index, std::span<const index::Segmen
     if (kind != ErrorKind::kDataCorruption && kind != ErrorKind::kNotFound && kind != ErrorKind::kUnsupported &&
         kind != ErrorKind::kInvalidArgument)
       return status.error();
-    index.warnings.push_back("index \"" + entries[i]->name + "\" is not used: " + status.error().message);
+    index.warnings.push_back("index \"" + entries[i]->name + "\" is not used: " + status.error().ToString());
     snapshot_->environment().log.Warn(
         "index not used",
         {{"table", snapshot_->name()}, {"index", entries[i]->name}, {"error", status.error().message}});

@@ -99,7 +99,9 @@ struct SegmentScratch {
 /// Thread-safe. What it holds is derived from immutable objects, and goes with it; only what is Shared lives on.
 class OpenTable : public std::enable_shared_from_this<OpenTable> {
  public:
-  OpenTable(table::SnapshotPtr snapshot, index::Catalog catalog, Residency residency, Shared shared = {});
+  /// `warnings` say why the catalog is empty where there is one.
+  OpenTable(table::SnapshotPtr snapshot, index::Catalog catalog, Residency residency, Shared shared = {},
+            std::vector<std::string> warnings = {});
 
   const table::Snapshot& snapshot() const { return *snapshot_; }
   const table::SnapshotPtr& snapshot_ptr() const { return snapshot_; }
@@ -162,6 +164,7 @@ class OpenTable : public std::enable_shared_from_this<OpenTable> {
   const index::Catalog catalog_;
   const Residency residency_;
   const Shared shared_;
+  const std::vector<std::string> catalog_warnings_;
 
   std::atomic<std::uint64_t> searches_{0};
   mutable std::mutex scratch_mutex_;

@@ -27,17 +27,23 @@ struct ReadRequest {
   std::uint64_t offset = 0;
   std::uint64_t length = 0;
   bool uncached = false;  // for the few objects that are overwritten: no wrapper answers it from memory, or keeps it
+  /// Not 0, for kWhole and kTail: an answer from memory may be shorter than asked for, when it ends where the object
+  /// does and has at least so many bytes. The rest is a guess at what the reader will want next.
+  std::uint64_t enough_bytes = 0;
 
-  static ReadRequest WholeUncached(std::string key) { return {std::move(key), Part::kWhole, 0, 0, true}; }
-  static ReadRequest Whole(std::string key) { return {std::move(key), Part::kWhole, 0, 0}; }
+  static ReadRequest WholeUncached(std::string key) { return {std::move(key), Part::kWhole, 0, 0, true, 0}; }
+  static ReadRequest Whole(std::string key) { return {std::move(key), Part::kWhole}; }
   static ReadRequest Range(std::string key, std::uint64_t offset, std::uint64_t length) {
-    return {std::move(key), Part::kRange, offset, length};
+    return {std::move(key), Part::kRange, offset, length, false, 0};
   }
-  static ReadRequest Tail(std::string key, std::uint64_t length) { return {std::move(key), Part::kTail, 0, length}; }
+  static ReadRequest Tail(std::string key, std::uint64_t length) {
+    return {std::move(key), Part::kTail, 0, length, false, 0};
+  }
 };
 
 struct ReadResult {
-  Buffer bytes;  // kRange: exactly `length` bytes; kTail: at most `length`, fewer when the object is smaller
+  Buffer bytes;  // kRange: exactly `length` bytes; kTail: at most `length`, fewer when the object is smaller (and see
+                 // enough_bytes)
   std::uint64_t object_size_bytes = 0;  // of the whole object
   std::string etag;                     // opaque; "" when the backend has none
 };

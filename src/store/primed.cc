@@ -1,5 +1,6 @@
 #include "store/primed.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "store/dropping_upload.h"
@@ -26,12 +27,18 @@ void PrimedStore::Object::Insert(std::uint64_t offset, Buffer bytes) {
 
 std::optional<ReadResult> PrimedStore::Object::Find(const ReadRequest& request) const {
   const Result<ByteRange> range = RangeOf(request, size_bytes);
-  if (!range) return std::nullopt;
+  if (!range || parts.empty()) return std::nullopt;
   const auto after = parts.upper_bound(range->offset);
-  if (after == parts.begin()) return std::nullopt;
-  const auto& [offset, bytes] = *std::prev(after);
-  if (!InBounds(range->offset - offset, range->length, bytes.size())) return std::nullopt;
-  return ReadResult{bytes.Slice(range->offset - offset, range->length), size_bytes, ""};
+  if (after != parts.begin()) {
+    const auto& [offset, bytes] = *std::prev(after);
+    if (InBounds(range->offset - offset, range->length, bytes.size()))
+      return ReadResult{bytes.Slice(range->offset - offset, range->length), size_bytes, ""};
+  }
+  const auto& [offset, end] = *parts.rbegin();
+  const bool enough = request.enough_bytes != 0 && request.part != ReadRequest::Part::kRange &&
+                      offset + end.size() == size_bytes && end.size() >= std::min(request.enough_bytes, size_bytes);
+  if (!enough) return std::nullopt;
+  return ReadResult{end, size_bytes, ""};
 }
 
 void PrimedStore::Add(std::vector<BundleEntry> entries) {

@@ -21,7 +21,7 @@ namespace firn::store {
 /// Serves each read that lies wholly inside one entry of a bundle; the rest of a ReadMany goes on as one round of the
 /// inner store, or none when nothing is left. A tail is inside an entry that has the last min(length, size) bytes of
 /// the object, and a whole object inside one that has all of it: an answer is always as long as the inner store's would
-/// be.
+/// be, unless the request says that less is enough.
 ///
 /// Objects never change, but a table that is dropped and made again reuses names. So an object that a listing through
 /// this store showed (before or after Add) is served only from entries with the size and the time that it showed; what

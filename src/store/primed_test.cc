@@ -65,6 +65,26 @@ TEST_F(Primed, ServesAWholeObjectInEveryWay) {
   EXPECT_EQ(counter_.Counts().requests(), 0U);
 }
 
+TEST_F(Primed, ATailIsShorterOnlyWhereThatIsEnough) {
+  store_.Add({Letters('d', 'h'), Letters('w', 'z' + 1)});
+  for (ReadRequest request : {ReadRequest::Tail("k", 10), ReadRequest::Whole("k")}) {
+    request.enough_bytes = 4;
+    EXPECT_EQ(Get(request), "wxyz");
+    request.enough_bytes = 5;
+    EXPECT_EQ(Get(request), std::string(request.part == ReadRequest::Part::kWhole ? 26 : 10, '.'));
+  }
+  ReadRequest range = ReadRequest::Range("k", 20, 6);
+  range.enough_bytes = 4;
+  EXPECT_EQ(Get(range), "......");
+  EXPECT_EQ(counter_.Counts().requests(), 3U);
+  store_.Add({Letters('a', 'd', "other", 3)});
+  ReadRequest small = ReadRequest::Tail("other", 100);
+  small.enough_bytes = 40;
+  const Result<ReadResult> whole = Read(store_, small, kNever);
+  ASSERT_TRUE(whole);
+  EXPECT_EQ(whole->bytes.chars(), "abc") << "there is no more of it";
+}
+
 TEST_F(Primed, WhatIsLeftGoesOnAsOneRoundAndNothingAsNone) {
   store_.Add({Letters('d', 'h')});
   const std::vector<ReadRequest> inside = {ReadRequest::Range("k", 3, 2), ReadRequest::Range("k", 5, 2)};

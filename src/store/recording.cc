@@ -50,9 +50,13 @@ void RecordingStore::Collect(std::span<const ReadRequest> requests, std::span<co
   const std::lock_guard lock(mutex_);
   for (std::size_t i = 0; i < std::min(requests.size(), answers.size()); i++) {
     if (!answers[i] || requests[i].uncached) continue;
-    const Result<ByteRange> range = RangeOf(requests[i], answers[i]->object_size_bytes);
+    const std::uint64_t size = answers[i]->object_size_bytes, length = answers[i]->bytes.size();
+    Result<ByteRange> range = RangeOf(requests[i], size);
+    const bool shorter = range && requests[i].enough_bytes != 0 && requests[i].part != ReadRequest::Part::kRange &&
+                         length < range->length && length >= std::min(requests[i].enough_bytes, size);
+    if (shorter) range = ByteRange{size - length, length};
     // A store that does not keep its contract: its answer is for the caller to judge, not to be kept.
-    if (!range || range->length != answers[i]->bytes.size()) continue;
+    if (!range || range->length != length) continue;
     CollectOne(requests[i].key, range->offset, *answers[i]);
   }
 }

@@ -52,6 +52,16 @@ TEST_F(Recording, JoinsWhatOverlapsOrTouches) {
   EXPECT_THAT(Texts(store_.TakeEntries()), ElementsAre("a@0:abc", "a@4:efghij", "a@11:l"));
 }
 
+TEST_F(Recording, CollectsATailThatIsShorterThanAskedForBecauseThatIsEnough) {
+  PrimedStore primed(Borrow(*memory_), 1000);
+  primed.Add({{"a", 22, 26, {}, Buffer::Of(std::string("wxyz"))}});
+  RecordingStore store(Borrow(primed), {});
+  ReadRequest request = ReadRequest::Tail("a", 20);
+  request.enough_bytes = 4;
+  ASSERT_TRUE(Read(store, request, kNever));
+  EXPECT_THAT(Texts(store.TakeEntries()), ElementsAre("a@22:wxyz"));
+}
+
 TEST_F(Recording, PassesOnWhatIsBeyondItsLimitsWithoutCollectingIt) {
   PutDirectly("large", std::string(27, 'l'));
   EXPECT_EQ(Read(store_, ReadRequest::Whole("large"), kNever)->bytes.size(), 27U);

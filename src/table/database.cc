@@ -163,7 +163,7 @@ Result<Database::Indexed> Database::OpenNewest(std::string_view name, const Dead
   if (!newest) return NoSuchTable(name, newest.error());
   FIRN_CHECK(lance::CheckReadable(newest->manifest, name));
   FIRN_TRY(SnapshotPtr snapshot, MakeSnapshot(environment_, name, std::move(newest->manifest)));
-  return Indexed{std::move(snapshot), std::move(newest->catalog)};
+  return Indexed{std::move(snapshot), std::move(newest->indexes.catalog), std::move(newest->indexes.warnings)};
 }
 
 Result<std::vector<VersionInfo>> Database::Versions(std::string_view name, const Deadline& deadline) {

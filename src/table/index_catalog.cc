@@ -78,6 +78,11 @@ Result<index::Catalog> EditCatalog(store::ObjectStore& store, std::string_view r
                   "Try again when fewer programs build indexes at once");
 }
 
+store::ReadRequest HotPartRequest(std::string_view root, const index::SegmentEntry& entry) {
+  return store::ReadRequest::Range(std::string(root) + "/" + entry.object, entry.footer.hot_offset,
+                                   entry.footer.hot_bytes + index::kSegmentFooterBytes);
+}
+
 const lance::DataFile* DataFileOf(const lance::Fragment& fragment, std::int32_t field_id) {
   for (const lance::DataFile& file : fragment.files) {
     if (std::ranges::find(file.field_ids, field_id) != file.field_ids.end()) return &file;

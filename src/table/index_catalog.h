@@ -34,6 +34,9 @@ using CatalogEdit = std::function<Status(index::Catalog&)>;
 Result<index::Catalog> EditCatalog(store::ObjectStore& store, std::string_view root, const CatalogEdit& edit,
                                    const Deadline& deadline);
 
+/// The hot part of a segment of the table at `root`, and the footer behind it, which says what format they are of.
+store::ReadRequest HotPartRequest(std::string_view root, const index::SegmentEntry& entry);
+
 /// The data file of `fragment` that holds the field; null when it has none.
 const lance::DataFile* DataFileOf(const lance::Fragment& fragment, std::int32_t field_id);
 

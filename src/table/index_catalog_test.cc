@@ -150,7 +150,7 @@ TEST_F(IndexCatalogTest, ACatalogUnderAnotherNumberIsCorrupt) {
 
 TEST_F(IndexCatalogTest, ANewerProgramsCatalogIsLeftAlone) {
   std::string newer = index::EncodeCatalog({1, {}});
-  newer[8] = 2;
+  newer[8] = 3;
   Put(1, newer);
   EXPECT_EQ(Read().error().kind, ErrorKind::kUnsupported);
   EXPECT_EQ(Edit(Adding("a")).error().kind, ErrorKind::kUnsupported);

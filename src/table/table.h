@@ -180,6 +180,7 @@ class Database {
   struct Indexed {
     SnapshotPtr snapshot;
     index::Catalog catalog;
+    std::vector<std::string> warnings;  // why it is empty where there is one
   };
   Result<Indexed> OpenNewest(std::string_view name, const Deadline& deadline);
   Result<std::vector<VersionInfo>> Versions(std::string_view name, const Deadline& deadline);
