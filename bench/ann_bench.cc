@@ -22,6 +22,7 @@ using Steady = std::chrono::steady_clock;
 struct Options {
   std::string db, table, column = "vector", queries, filter, ids, engine = "segment";
   std::size_t k = 10;
+  std::size_t batch = 1, threads = 1;
   int repeats = 3;
   std::vector<float> recalls = {0.9F, 0.95F, 0.98F, 0.99F};
   std::vector<std::uint32_t> nprobes;
@@ -67,7 +68,7 @@ Options Parse(int argc, char** argv) {
   const auto take = [&](const char* name, std::string& into) {
     if (const auto found = flags.extract(name)) into = found.mapped();
   };
-  std::string k, repeats, recalls, nprobes;
+  std::string k, repeats, recalls, nprobes, batch, threads;
   take("--db", options.db);
   take("--table", options.table);
   take("--column", options.column);
@@ -79,12 +80,16 @@ Options Parse(int argc, char** argv) {
   take("--repeats", repeats);
   take("--recall", recalls);
   take("--nprobes", nprobes);
+  take("--batch", batch);
+  take("--threads", threads);
   if (!flags.empty() || argc % 2 == 0 || options.db.empty() || options.table.empty() || options.queries.empty()) {
     Fail(
         "usage: ann_bench --db FOLDER --table NAME --queries Q.f32.npy [--column C] [--k 10] [--engine segment|graph] "
         "[--recall LIST] "
-        "[--nprobes LIST] [--filter SQL] [--repeats 3] [--ids OUT.npy]");
+        "[--nprobes LIST] [--filter SQL] [--repeats 3] [--batch 1] [--threads 1] [--ids OUT.npy]");
   }
+  if (!batch.empty()) options.batch = std::max<std::size_t>(std::stoul(batch), 1);
+  if (!threads.empty()) options.threads = std::max<std::size_t>(std::stoul(threads), 1);
   if (!k.empty()) options.k = std::stoul(k);
   if (!repeats.empty()) options.repeats = std::stoi(repeats);
   if (!recalls.empty()) options.recalls = ParseList<float>(recalls);
@@ -147,6 +152,29 @@ class Bench {
   }
 
  private:
+  /// The rows nearest to `some` queries from the `first` on, in one request.
+  void SearchFor(std::size_t first, std::size_t some, query::SearchRequest& request, std::vector<std::int32_t>& ids) {
+    const auto at = [&](std::size_t q) {
+      return queries_.values.begin() + static_cast<std::ptrdiff_t>(q * queries_.dim);
+    };
+    if (options_.batch == 1) {
+      request.vector.assign(at(first), at(first + 1));
+      Keep(first, Must(query::FindNearest(table_, request, Deadline::Never())).hits, ids);
+      return;
+    }
+    std::vector<std::vector<float>> vectors;
+    for (std::size_t q = first; q < first + some; q++) vectors.emplace_back(at(q), at(q + 1));
+    const query::NearestOfMany nearest = Must(query::FindNearestOfMany(table_, request, vectors, Deadline::Never()));
+    for (std::size_t i = 0; i < some; i++) Keep(first + i, nearest.hits[i], ids);
+  }
+
+  void Keep(std::size_t q, const std::vector<simd::Hit>& hits, std::vector<std::int32_t>& ids) const {
+    for (std::size_t i = 0; i < hits.size(); i++) {
+      ids[q * options_.k + i] =
+          static_cast<std::int32_t>(first_row_.at(hits[i].row >> 32) + (hits[i].row & 0xFFFF'FFFF));
+    }
+  }
+
   void Measure(const Setting& setting, std::size_t number) {
     query::SearchRequest request = setting.request;
     std::vector<std::int32_t> ids;
@@ -155,15 +183,9 @@ class Bench {
       ids.assign(queries_.count * options_.k, -1);
       times.clear();
       const auto begin = Steady::now();
-      for (std::size_t q = 0; q < queries_.count; q++) {
+      for (std::size_t q = 0; q < queries_.count; q += options_.batch) {
         const auto from = Steady::now();
-        request.vector.assign(queries_.values.begin() + static_cast<std::ptrdiff_t>(q * queries_.dim),
-                              queries_.values.begin() + static_cast<std::ptrdiff_t>((q + 1) * queries_.dim));
-        const query::Nearest nearest = Must(query::FindNearest(table_, request, Deadline::Never()));
-        for (std::size_t i = 0; i < nearest.hits.size(); i++) {
-          ids[q * options_.k + i] =
-              static_cast<std::int32_t>(first_row_[nearest.hits[i].row >> 32] + (nearest.hits[i].row & 0xFFFF'FFFF));
-        }
+        SearchFor(q, std::min(options_.batch, queries_.count - q), request, ids);
         times.push_back(std::chrono::duration<double, std::micro>(Steady::now() - from).count());
       }
       if (repeat > 0)
@@ -224,7 +246,7 @@ int main(int argc, char** argv) {
   Log log(LogLevel::kWarn);
   engine::Config config;
   config.database = options.db;
-  config.threads = options.engine == "graph" ? 2 : 1;
+  config.threads = options.engine == "graph" ? 2 : options.threads;
   config.graph_after = std::numeric_limits<std::uint64_t>::max();  // when asked for, below
   const auto engine = Must(engine::Engine::Open(config, {SystemClock(), random, log, store::ProcessEnvironment()}));
   auto table = Must(engine->OpenTable(options.table, std::nullopt, Deadline::Never()));

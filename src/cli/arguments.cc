@@ -91,7 +91,11 @@ void AddSearch(CLI::App& app, Command& command) {
                      ->type_name("JSON");
   auto* like = sub->add_option("--like", args->like, "Use the vector of the first row for which this filter holds")
                    ->type_name("FILTER");
+  auto* vectors = sub->add_option("--vectors", args->vectors, "Search for every vector of this .npy file at once")
+                      ->type_name("FILE");
   vector->excludes(like);
+  vectors->excludes(vector);
+  vectors->excludes(like);
   sub->add_option("--column", args->column, "The vector column (default: the only one)");
   sub->add_option("-k,--limit", args->k, "How many rows")->capture_default_str();
   sub->add_option("--offset", args->offset, "Skip so many of the nearest");
@@ -118,6 +122,7 @@ Examples:
   firn search docs --vector '[0.12, 0.7, ...]' -k 5
   firn search docs --vector @query.json --where "lang = 'en'" --columns id,title
   firn search docs --like "id = 42" --metric cosine --explain
+  firn search docs --vectors queries.npy -k 100 --columns id --json
 )");
   sub->callback([args, &command] { command = *args; });
 }

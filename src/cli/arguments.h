@@ -48,8 +48,9 @@ struct LoadCommand {
 };
 struct SearchCommand {
   std::string table;
-  std::string vector;  // "[1, 2]", or "@file"
-  std::string like;    // a filter: the vector of the first row for which it holds
+  std::string vector;   // "[1, 2]", or "@file"
+  std::string vectors;  // a .npy file: each of its rows is searched for
+  std::string like;     // a filter: the vector of the first row for which it holds
   std::string column;
   std::uint64_t k = 10;
   std::uint64_t offset = 0;

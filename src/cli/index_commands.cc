@@ -7,6 +7,7 @@
 #include "arrow/json_writer.h"
 #include "base/json_string.h"
 #include "cli/index_text.h"
+#include "cli/query_vectors.h"
 #include "cli/session.h"
 #include "cli/terminal.h"
 
@@ -163,24 +164,7 @@ Status RunRecall(Session& session, const RecallCommand& command) {
     FIRN_TRY(options.metric, simd::ParseMetric(command.metric));
   }
   if (!command.vectors.empty()) {
-    FIRN_TRY(const auto source, arrow::OpenFile(command.vectors, {}));
-    for (;;) {
-      FIRN_TRY(const std::optional<arrow::RecordBatch> batch, source->Next());
-      if (!batch) break;
-      if (batch->columns.empty() || !query::ElementOf(batch->columns[0].type()))
-        return InvalidArgument(command.vectors + " holds no vectors in its first column",
-                               "A .npy file of one vector a row is what is wanted");
-      for (std::int64_t row = 0; row < batch->rows && options.vectors.size() < command.queries; row++) {
-        const auto [begin, end] = batch->columns[0].ItemsAt(row);
-        std::vector<float> vector;
-        for (std::int64_t i = begin; i < end; i++) {
-          std::string text;
-          arrow::AppendJsonValue(text, batch->columns[0].child(0), i);
-          vector.push_back(std::strtof(text.c_str(), nullptr));
-        }
-        options.vectors.push_back(std::move(vector));
-      }
-    }
+    FIRN_TRY(options.vectors, ReadVectors(command.vectors, command.queries));
   }
   FIRN_TRY(engine::Engine * engine, session.Engine());
   FIRN_TRY(const maintain::RecallReport report, engine->MeasureRecall(name, options, session.deadline()));

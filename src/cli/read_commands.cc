@@ -13,6 +13,7 @@
 #include "arrow/json_writer.h"
 #include "base/json_string.h"
 #include "cli/index_text.h"
+#include "cli/query_vectors.h"
 #include "cli/session.h"
 #include "cli/terminal.h"
 
@@ -252,10 +253,7 @@ std::optional<std::vector<std::string>> ColumnsOf(const std::vector<std::string>
   return columns;
 }
 
-}  // namespace
-
-Status RunSearch(Session& session, const SearchCommand& command) {
-  FIRN_TRY(const std::string name, session.ResolveTable(command.table));
+Result<query::SearchRequest> RequestOf(const SearchCommand& command) {
   query::SearchRequest request;
   request.vector_column = command.column;
   request.k = command.k;
@@ -273,45 +271,71 @@ Status RunSearch(Session& session, const SearchCommand& command) {
   if (!command.metric.empty()) {
     FIRN_TRY(request.metric, simd::ParseMetric(command.metric));
   }
-  if (command.vector.empty() == command.like.empty()) {
-    return InvalidArgument("search wants --vector or --like",
+  return request;
+}
+
+/// `results`: of each query vector. With --vectors there are many of them, and each has a list or a table of its own.
+void PrintResults(const SearchCommand& command, bool json, std::span<const arrow::RecordBatch> results,
+                  const query::Explain& explain) {
+  const bool many = !command.vectors.empty();
+  if (json) {
+    std::string text = many ? "{\"results\":[" : "{\"results\":";
+    for (const arrow::RecordBatch& rows : results) {
+      if (text.ends_with(']')) text += ",\n";
+      text += "[";
+      arrow::JsonRowWriter(*rows.schema).AppendItems(text, rows);
+      text += "]";
+    }
+    if (many) text += "]";
+    if (!explain.warnings.empty()) {
+      text += ",\"warnings\":[";
+      for (const std::string& warning : explain.warnings) {
+        if (!text.ends_with('[')) text += ',';
+        AppendJsonString(text, warning);
+      }
+      text += ']';
+    }
+    if (command.explain) text += ",\"explain\":" + ExplainJson(explain);
+    Print(text + "}\n");
+    return;
+  }
+  for (const std::string& warning : explain.warnings) std::fprintf(stderr, "firn: %s\n", warning.c_str());
+  for (std::size_t i = 0; i < results.size(); i++) {
+    if (many) Print((i > 0 ? "\nquery " : "query ") + std::to_string(i) + "\n");
+    Print(results[i].rows == 0 ? "no row matches\n" : RenderRows(results[i], TerminalWidth()));
+  }
+  if (command.explain) {
+    Print("\n");
+    PrintExplain(explain);
+  }
+}
+
+}  // namespace
+
+Status RunSearch(Session& session, const SearchCommand& command) {
+  FIRN_TRY(const std::string name, session.ResolveTable(command.table));
+  FIRN_TRY(query::SearchRequest request, RequestOf(command));
+  if (command.vector.empty() && command.like.empty() && command.vectors.empty()) {
+    return InvalidArgument("search wants --vector, --vectors or --like",
                            "For example --vector '[0.1, 0.2]', or --like \"id = 7\"");
   }
   FIRN_TRY(engine::Engine * engine, session.Engine());
+  if (!command.vectors.empty()) {
+    // One more than may be: that there are too many is for the search to say.
+    FIRN_TRY(const auto vectors, ReadVectors(command.vectors, query::kMaxVectors + 1));
+    FIRN_TRY(const query::ManyResults found,
+             engine->SearchMany(name, command.version, request, vectors, session.deadline()));
+    PrintResults(command, session.options().json, found.rows, found.explain);
+    return {};
+  }
   if (!command.like.empty()) {
     FIRN_TRY(const table::SnapshotPtr snapshot, engine->Snapshot(name, command.version, session.deadline()));
     FIRN_TRY(request.vector, VectorLike(*snapshot, command.like, command.column, session.deadline()));
   } else {
     FIRN_TRY(request.vector, VectorOf(command));
   }
-  FIRN_TRY(const query::SearchResult result, engine->Search(name, command.version, request, session.deadline()));
-
-  if (session.options().json) {
-    std::string text = "{\"results\":[";
-    arrow::JsonRowWriter(*result.rows.schema).AppendItems(text, result.rows);
-    text += "]";
-    if (!result.explain.warnings.empty()) {
-      text += ",\"warnings\":[";
-      for (const std::string& warning : result.explain.warnings) {
-        if (!text.ends_with('[')) text += ',';
-        AppendJsonString(text, warning);
-      }
-      text += ']';
-    }
-    if (command.explain) text += ",\"explain\":" + ExplainJson(result.explain);
-    Print(text + "}\n");
-    return {};
-  }
-  for (const std::string& warning : result.explain.warnings) std::fprintf(stderr, "firn: %s\n", warning.c_str());
-  if (result.rows.rows == 0) {
-    Print("no row matches\n");
-  } else {
-    Print(RenderRows(result.rows, TerminalWidth()));
-  }
-  if (command.explain) {
-    Print("\n");
-    PrintExplain(result.explain);
-  }
+  FIRN_TRY(const query::SearchResult found, engine->Search(name, command.version, request, session.deadline()));
+  PrintResults(command, session.options().json, {&found.rows, 1}, found.explain);
   return {};
 }
 

@@ -147,14 +147,15 @@ Result<arrow::RecordBatch> Engine::Take(std::string_view name, std::optional<std
   return snapshot->Take(addresses, columns, with_row_address, deadline);
 }
 
-Result<query::SearchResult> Engine::Search(std::string_view name, std::optional<std::uint64_t> version,
-                                           const query::SearchRequest& request, const Deadline& deadline) {
+template <class Find>
+auto Engine::Explained(std::string_view name, std::optional<std::uint64_t> version, const Find& find,
+                       const Deadline& deadline) -> decltype(find(std::declval<query::OpenTable&>())) {
   const Clock& clock = parts_->world.clock;
   const store::StoreCounts before = Counts();
   const SteadyTime begin = clock.Now();
   FIRN_TRY(const std::shared_ptr<query::OpenTable> table, OpenTable(name, version, deadline));
   const SteadyTime opened = clock.Now();
-  FIRN_TRY(query::SearchResult result, query::Search(*table, request, deadline));
+  FIRN_TRY(auto result, find(*table));
   const SteadyTime end = clock.Now();
   const store::StoreCounts spent = Counts() - before;
   using Millis = std::chrono::duration<double, std::milli>;
@@ -164,6 +165,20 @@ Result<query::SearchResult> Engine::Search(std::string_view name, std::optional<
   result.explain.requests = spent.requests();
   result.explain.bytes_read = spent.bytes_read();
   return result;
+}
+
+Result<query::SearchResult> Engine::Search(std::string_view name, std::optional<std::uint64_t> version,
+                                           const query::SearchRequest& request, const Deadline& deadline) {
+  return Explained(
+      name, version, [&](query::OpenTable& table) { return query::Search(table, request, deadline); }, deadline);
+}
+
+Result<query::ManyResults> Engine::SearchMany(std::string_view name, std::optional<std::uint64_t> version,
+                                              const query::SearchRequest& request,
+                                              std::span<const std::vector<float>> vectors, const Deadline& deadline) {
+  return Explained(
+      name, version, [&](query::OpenTable& table) { return query::SearchMany(table, request, vectors, deadline); },
+      deadline);
 }
 
 Result<std::shared_ptr<query::OpenTable>> Engine::OpenTable(std::string_view name, std::optional<std::uint64_t> version,

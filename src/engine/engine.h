@@ -107,6 +107,9 @@ class Engine {
                                   const Deadline& deadline);
   Result<query::SearchResult> Search(std::string_view name, std::optional<std::uint64_t> version,
                                      const query::SearchRequest& request, const Deadline& deadline);
+  Result<query::ManyResults> SearchMany(std::string_view name, std::optional<std::uint64_t> version,
+                                        const query::SearchRequest& request,
+                                        std::span<const std::vector<float>> vectors, const Deadline& deadline);
 
   /// Whether such a build can begin, and what it would make.
   Result<maintain::BuildPlan> PlanIndex(std::string_view name, const maintain::BuildOptions& options,
@@ -131,6 +134,11 @@ class Engine {
   std::string DescribeStore() const;
 
  private:
+  /// What `find` finds in the table, and what it cost: explain's times, rounds, requests and bytes.
+  template <class Find>
+  auto Explained(std::string_view name, std::optional<std::uint64_t> version, const Find& find,
+                 const Deadline& deadline) -> decltype(find(std::declval<query::OpenTable&>()));
+
   struct Parts;
   explicit Engine(std::unique_ptr<Parts> parts);
   std::unique_ptr<Parts> parts_;

@@ -8,12 +8,14 @@
 namespace firn::query {
 
 struct ExactHits {
-  std::vector<simd::Hit> hits;  // nearest first, at most plan.wanted
-  std::uint64_t scored = 0;
+  HitsOfEach hits;           // at most plan.wanted for each vector, nearest first
+  std::uint64_t scored = 0;  // rows, once for each vector
 };
 
-/// Of all fragments, or of some. On this process's pool; each piece keeps its own best, merged under one lock.
+/// Of all fragments, or of some, which are read once. On this process's pool; each piece keeps its own best, merged
+/// under one lock.
 Result<ExactHits> ScanExactly(const table::Snapshot& snapshot, const Plan& plan, const SearchRequest& request,
-                              const std::vector<const lance::Fragment*>* fragments, const Deadline& deadline);
+                              Vectors vectors, const std::vector<const lance::Fragment*>* fragments,
+                              const Deadline& deadline);
 
 }  // namespace firn::query

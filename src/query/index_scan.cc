@@ -6,21 +6,16 @@
 #include <limits>
 #include <map>
 #include <mutex>
+#include <numeric>
 
 namespace firn::query {
 namespace {
 
-/// Supplements are worth their bytes while they are few; else the vectors of more candidates are read instead.
+/// Of one vector. Supplements are worth their bytes while they are few; else the vectors of more candidates are read
+/// instead.
 constexpr std::uint64_t kMostSupplementBytes = 2ULL << 20;
-
-bool WorthSupplements(const Plan& plan, const std::vector<std::vector<std::uint32_t>>& lists) {
-  std::uint64_t bytes = 0;
-  for (std::size_t i = 0; i < lists.size(); i++) {
-    const index::SegmentHeader& header = plan.index->segments[i].segment->header();
-    for (const std::uint32_t list : lists[i]) bytes += header.SupplementBytes(header.lists[list]);
-  }
-  return bytes <= kMostSupplementBytes;
-}
+constexpr std::uint64_t kMostListBytes = 512ULL << 20;  // that are read for many vectors at once
+constexpr std::size_t kTogether = 16;                   // vectors that a thread takes at a time
 
 /// The graph that answers for a segment, and how wide to search in it. With a filter, or many deleted rows, lists lose
 /// no recall where a graph would.
@@ -42,13 +37,13 @@ std::optional<Walk> WalkFor(const OpenTable& table, const Plan& plan, const Sear
   return Walk{std::move(graph), *beam};
 }
 
-void WalkGraph(const Walk& walk, const OpenSegment& segment, const Plan& plan, const SearchRequest& request,
+void WalkGraph(const Walk& walk, const OpenSegment& segment, const Plan& plan, const std::vector<float>& vector,
                index::GraphScratch& scratch, std::vector<Estimate>& estimates) {
   std::size_t count = HotGraph::CandidatesOf(plan.wanted);
   if (segment.live) count += count / 8 + 5;
   std::vector<simd::Hit> hits;
-  walk.graph->graph->Search(request.vector, std::max(walk.beam, plan.wanted),
-                            std::min(count, std::max(walk.beam, plan.wanted)), nullptr, scratch, hits);
+  walk.graph->graph->Search(vector, std::max(walk.beam, plan.wanted), std::min(count, std::max(walk.beam, plan.wanted)),
+                            nullptr, scratch, hits);
   for (const simd::Hit& hit : hits) {
     const std::uint32_t row =
         walk.graph->rows.empty() ? static_cast<std::uint32_t>(hit.row) : walk.graph->rows[hit.row];
@@ -57,32 +52,89 @@ void WalkGraph(const Walk& walk, const OpenSegment& segment, const Plan& plan, c
   }
 }
 
-/// Lists that are not in memory, of all segments, in one round: `widen` times as many as are usually enough.
-Result<std::vector<std::shared_ptr<const index::LoadedLists>>> LoadLists(const OpenTable& table, const Plan& plan,
-                                                                         const SearchRequest& request,
-                                                                         std::vector<OpenTable::Scratch>& scratch,
-                                                                         std::size_t widen, const Deadline& deadline) {
+/// Vectors that go through the segments together.
+struct Group {
+  Vectors vectors;
+  std::span<std::vector<Estimate>> estimates;  // of each
+  std::vector<std::size_t> left;               // vectors that are yet to be scanned, or scanned again
+};
+
+/// Runs `body(segment, begin, end)` for places begin to end of group.left, as many as one thread takes at a time.
+Status ForEachPart(const OpenTable& table, const Plan& plan, const Group& group,
+                   const std::function<Status(std::size_t, std::size_t, std::size_t)>& body, const Deadline& deadline) {
+  const std::size_t parts = (group.left.size() + kTogether - 1) / kTogether;
+  return ForEach(table, plan.index->segments.size() * parts, [&](std::size_t task) -> Status {
+    FIRN_CHECK(deadline.Check("the search of " + table.snapshot().name()));
+    const std::size_t begin = task % parts * kTogether;
+    return body(task / parts, begin, std::min(begin + kTogether, group.left.size()));
+  });
+}
+
+/// Lists of each segment that are to be read.
+struct ListsToRead {
+  std::vector<std::vector<std::uint32_t>> lists;  // ascending, each once
+  std::uint64_t code_bytes = 0, supplement_bytes = 0;
+};
+
+/// `widen` times as many for each vector as are usually enough.
+Result<ListsToRead> ChooseLists(const OpenTable& table, const Plan& plan, const SearchRequest& request,
+                                const Group& group, std::size_t widen, const Deadline& deadline) {
   const std::vector<OpenSegment>& segments = plan.index->segments;
-  std::vector<std::shared_ptr<const index::LoadedLists>> loaded(segments.size());
-  std::vector<std::vector<std::uint32_t>> lists(segments.size());
-  std::vector<store::ReadRequest> requests;
-  for (std::size_t i = 0; i < segments.size(); i++) {
-    loaded[i] = segments[i].lists;
-    if (loaded[i] || (plan.mask && plan.mask->matches[i] == 0)) continue;
-    lists[i] = segments[i].segment->Probes(scratch[i]->query, ListsFor(segments[i], request, plan, i) * widen);
+  ListsToRead chosen;
+  chosen.lists.resize(segments.size());
+  const auto to_read = [&](std::size_t s) { return !segments[s].lists && !(plan.mask && plan.mask->matches[s] == 0); };
+  bool any = false;
+  for (std::size_t s = 0; s < segments.size(); s++) any = any || to_read(s);
+  if (!any) return chosen;
+  std::mutex mutex;
+  std::vector<std::vector<bool>> wanted(segments.size());
+  for (std::size_t s = 0; s < segments.size(); s++) wanted[s].resize(segments[s].segment->header().lists.size());
+  const auto probe = [&](std::size_t s, std::size_t begin, std::size_t end) -> Status {
+    if (!to_read(s)) return {};
+    const std::size_t count = ListsFor(segments[s], request, plan, s) * widen;
+    const OpenTable::Scratch scratch = table.BorrowScratch();
+    for (std::size_t i = begin; i < end; i++) {
+      segments[s].segment->Prepare(group.vectors[group.left[i]], scratch->query);
+      const std::vector<std::uint32_t> lists = segments[s].segment->Probes(scratch->query, count);
+      const std::lock_guard lock(mutex);
+      for (const std::uint32_t list : lists) wanted[s][list] = true;
+    }
+    return {};
+  };
+  FIRN_CHECK(ForEachPart(table, plan, group, probe, deadline));
+  for (std::size_t s = 0; s < segments.size(); s++) {
+    const index::SegmentHeader& header = segments[s].segment->header();
+    for (std::uint32_t list = 0; list < header.lists.size(); list++) {
+      if (!wanted[s][list]) continue;
+      chosen.lists[s].push_back(list);
+      chosen.code_bytes += header.CodesBytes(header.lists[list]);
+      chosen.supplement_bytes += header.SupplementBytes(header.lists[list]);
+    }
   }
-  const bool supplements = WorthSupplements(plan, lists);
-  for (std::size_t i = 0; i < segments.size(); i++)
-    std::ranges::move(segments[i].segment->Requests(lists[i], supplements), std::back_inserter(requests));
+  return chosen;
+}
+
+using LoadedOfEach = std::vector<std::shared_ptr<const index::LoadedLists>>;  // by segment
+
+/// Those that are in memory, and those to read: of all segments, in one round.
+Result<LoadedOfEach> LoadLists(const OpenTable& table, const Plan& plan, const ListsToRead& chosen, bool supplements,
+                               const Deadline& deadline) {
+  const std::vector<OpenSegment>& segments = plan.index->segments;
+  LoadedOfEach loaded(segments.size());
+  std::vector<store::ReadRequest> requests;
+  for (std::size_t s = 0; s < segments.size(); s++) {
+    loaded[s] = segments[s].lists;
+    std::ranges::move(segments[s].segment->Requests(chosen.lists[s], supplements), std::back_inserter(requests));
+  }
   if (requests.empty()) return loaded;
   auto answers = table.snapshot().environment().store.ReadMany(requests, deadline);
   if (answers.size() != requests.size()) return Internal("a store gave another number of answers than requests");
   std::span rest(answers);
-  for (std::size_t i = 0; i < segments.size(); i++) {
-    if (loaded[i] || lists[i].empty()) continue;
-    const std::size_t mine = (supplements ? 2 : 1) * lists[i].size();
-    FIRN_TRY(index::LoadedLists accepted, segments[i].segment->Accept(lists[i], supplements, rest.first(mine)));
-    loaded[i] = std::make_shared<const index::LoadedLists>(std::move(accepted));
+  for (std::size_t s = 0; s < segments.size(); s++) {
+    if (chosen.lists[s].empty()) continue;
+    const std::size_t mine = (supplements ? 2 : 1) * chosen.lists[s].size();
+    FIRN_TRY(index::LoadedLists accepted, segments[s].segment->Accept(chosen.lists[s], supplements, rest.first(mine)));
+    loaded[s] = std::make_shared<const index::LoadedLists>(std::move(accepted));
     rest = rest.subspan(mine);
   }
   return loaded;
@@ -91,7 +143,8 @@ Result<std::vector<std::shared_ptr<const index::LoadedLists>>> LoadLists(const O
 /// Candidates from indexes that LanceDB built. What their codes say is made exact like every estimate; as nothing is
 /// known of the error, more of them are looked at.
 Status SearchLanceIndexes(const OpenTable& table, const Plan& plan, const SearchRequest& request,
-                          std::vector<Estimate>& estimates, const Deadline& deadline) {
+                          const std::vector<float>& vector, std::vector<Estimate>& estimates,
+                          const Deadline& deadline) {
   constexpr std::size_t kRefine = 10;
   constexpr std::size_t kProbes = 20;
   const table::Snapshot& snapshot = table.snapshot();
@@ -111,7 +164,7 @@ Status SearchLanceIndexes(const OpenTable& table, const Plan& plan, const Search
     const std::size_t wanted =
         theirs.index->approximate() ? plan.wanted * request.refine.value_or(kRefine) : plan.wanted;
     FIRN_TRY(const std::vector<simd::Hit> hits,
-             theirs.index->Search(request.vector, probes, wanted, &accept, deadline, &snapshot.environment().pool));
+             theirs.index->Search(vector, probes, wanted, &accept, deadline, &snapshot.environment().pool));
     for (const simd::Hit& hit : hits)
       estimates.push_back(
           {hit.distance * theirs.index->scale_to_metric(), std::numeric_limits<float>::infinity(), hit.row});
@@ -119,176 +172,135 @@ Status SearchLanceIndexes(const OpenTable& table, const Plan& plan, const Search
   return {};
 }
 
-class ExactDistance {
- public:
-  ExactDistance(const Plan& plan, const SearchRequest& request)
-      : distance_(plan.metric, plan.element, request.vector), below_(request.distance_below) {}
-  float operator()(const std::uint8_t* row) const { return distance_(row); }
-  bool Wanted(float distance) const { return !below_ || distance < *below_; }
-
- private:
-  const simd::DistanceFrom distance_;
-  const std::optional<float> below_;
-};
-
-/// Offers the exact distance of every row, from vectors in memory.
-void ScoreResident(const Plan& plan, const SearchRequest& request, std::span<const lance::RowAddress> rows,
-                   simd::TopK& top) {
-  const ExactDistance exact(plan, request);
-  constexpr std::size_t kAhead = 8;
-  std::vector<const std::uint8_t*> places(rows.size());
-  for (std::size_t i = 0; i < rows.size(); i++) places[i] = plan.vectors->At(rows[i]);
-  const std::size_t lines = std::min<std::size_t>((plan.vectors->row_bytes() + 63) / 64, 16);
-  for (std::size_t i = 0; i < rows.size(); i++) {
-    if (i + kAhead < rows.size() && places[i + kAhead] != nullptr) {
-      for (std::size_t line = 0; line < lines; line++) __builtin_prefetch(places[i + kAhead] + 64 * line);
-    }
-    if (places[i] == nullptr) continue;
-    const float distance = exact(places[i]);
-    if (exact.Wanted(distance)) top.Offer(distance, rows[i]);
-  }
-}
-
-/// The columns to show, and the vectors at the end when they are not among them.
-std::vector<std::string> ColumnsToRead(const OpenTable& table, const Plan& plan, const SearchRequest& request,
-                                       bool all) {
-  std::vector<std::string> columns;
-  if (all && request.columns) columns = *request.columns;
-  if (all && !request.columns) {
-    for (const arrow::Field& field : table.snapshot().schema()->fields) columns.push_back(field.name);
-  }
-  if (std::ranges::find(columns, plan.column) == columns.end()) columns.push_back(plan.column);
-  return columns;
-}
-
-/// The same, from vectors that are read for it: one round.
-Status ScoreFetched(const OpenTable& table, const Plan& plan, const SearchRequest& request,
-                    std::span<const lance::RowAddress> rows, RowsInHand* in_hand, simd::TopK& top,
-                    const Deadline& deadline) {
-  FIRN_TRY(arrow::RecordBatch batch,
-           table.snapshot().Take(rows, ColumnsToRead(table, plan, request, in_hand != nullptr), false, deadline));
-  const arrow::Array& vectors = *batch.Column(plan.column);
-  const auto* values = vectors.child(0).data().data.data();
-  const std::size_t row_bytes = static_cast<std::size_t>(vectors.type().list_size) * simd::SizeOf(plan.element);
-  const ExactDistance exact(plan, request);
-  for (std::size_t i = 0; i < rows.size(); i++) {
-    if (vectors.IsNull(static_cast<std::int64_t>(i))) continue;
-    const float distance = exact(values + i * row_bytes);
-    if (exact.Wanted(distance)) top.Offer(distance, rows[i]);
-  }
-  if (in_hand != nullptr) *in_hand = {{rows.begin(), rows.end()}, std::move(batch)};
-  return {};
-}
-
-Result<std::vector<simd::Hit>> Score(const OpenTable& table, const Plan& plan, const SearchRequest& request,
-                                     std::span<const lance::RowAddress> rows, RowsInHand* in_hand, Explain& explain,
-                                     const Deadline& deadline) {
-  simd::TopK top(plan.wanted);
-  if (plan.vectors) {
-    ScoreResident(plan, request, rows, top);
-  } else if (!rows.empty()) {
-    FIRN_CHECK(ScoreFetched(table, plan, request, rows, in_hand, top, deadline));
-  }
-  explain.rows_scanned += rows.size();
-  return top.Take();
-}
-
-struct ListScan {
-  std::vector<Estimate> estimates;
+/// What a scan of some lists leaves open for one vector.
+struct Progress {
   std::uint64_t lists = 0;    // scanned
   std::uint64_t missing = 0;  // that a scan came to, and that were not loaded
 };
 
-Result<ListScan> ScanSegments(const OpenTable& table, const Plan& plan, const SearchRequest& request,
-                              const std::vector<std::optional<Walk>>& walks, std::vector<OpenTable::Scratch>& scratch,
-                              std::size_t widen, Explain& explain, const Deadline& deadline) {
-  const std::vector<OpenSegment>& segments = plan.index->segments;
-  FIRN_TRY(const auto loaded, LoadLists(table, plan, request, scratch, widen, deadline));
-  ListScan result;
-  std::mutex mutex;
-  const auto scan = [&](std::size_t i) -> Status {
-    if (!loaded[i]) return {};
-    FIRN_CHECK(deadline.Check("the search of " + table.snapshot().name()));
-    if (walks[i]) {
-      std::vector<Estimate> found;
-      WalkGraph(*walks[i], segments[i], plan, request, scratch[i]->graph, found);
-      const std::lock_guard lock(mutex);
-      result.estimates.insert(result.estimates.end(), found.begin(), found.end());
-      explain.graphs++;
-      return {};
-    }
-    index::ScanCounts counts;
-    FIRN_TRY(
-        const std::span<const index::Candidate> found,
-        segments[i].segment->Scan(scratch[i]->query, *loaded[i], EffortFor(segments[i], request, plan, i), counts));
-    const std::lock_guard lock(mutex);
-    for (const index::Candidate& candidate : found)
-      result.estimates.push_back({candidate.distance, candidate.error, segments[i].AddressOf(candidate.row)});
-    result.lists += counts.lists;
-    result.missing += counts.missing;
-    explain.lists += counts.lists;
-    explain.rows_estimated += counts.estimated;
-    explain.rows_refined += counts.refined;
-    return {};
-  };
-  if (segments.size() == 1) {
-    FIRN_CHECK(scan(0));
-  } else {
-    FIRN_CHECK(table.snapshot().environment().pool.ParallelFor(segments.size(), scan));
+/// Scans segments for the vectors that are left. Vectors go one by one through all lists of a segment: list by list
+/// through all vectors was measured to be no faster where lists are in memory, since codes stay in the cache anyway.
+class SegmentScan {
+ public:
+  SegmentScan(const OpenTable& table, const Plan& plan, const SearchRequest& request,
+              std::span<const std::optional<Walk>> walks, Group& group, const LoadedOfEach& loaded, Explain& explain)
+      : table_(table),
+        plan_(plan),
+        request_(request),
+        walks_(walks),
+        group_(group),
+        loaded_(loaded),
+        explain_(explain),
+        progress_(group.left.size()) {
+    for (const std::size_t v : group.left) group.estimates[v].clear();
   }
-  return result;
+
+  /// One segment, for places begin to end of group.left.
+  Status Run(std::size_t s, std::size_t begin, std::size_t end) {
+    if (!loaded_[s]) return {};
+    const OpenTable::Scratch scratch = table_.BorrowScratch();
+    for (std::size_t i = begin; i < end; i++) {
+      if (walks_[s]) {
+        WalkOne(s, i, scratch->graph);
+      } else {
+        FIRN_CHECK(ScanOne(s, i, scratch->query));
+      }
+    }
+    return {};
+  }
+
+  /// Leaves those of the vectors that are far from the end of their scan.
+  void KeepUnfinished() {
+    std::size_t kept = 0;
+    for (std::size_t i = 0; i < group_.left.size(); i++) {
+      const Progress& progress = progress_[i];
+      const bool near_end =
+          group_.estimates[group_.left[i]].size() >= plan_.wanted && progress.missing <= progress.lists;
+      if (progress.missing > 0 && !near_end) group_.left[kept++] = group_.left[i];
+    }
+    group_.left.resize(kept);
+  }
+
+ private:
+  void WalkOne(std::size_t s, std::size_t i, index::GraphScratch& scratch) {
+    const std::size_t v = group_.left[i];
+    std::vector<Estimate> found;
+    WalkGraph(*walks_[s], plan_.index->segments[s], plan_, group_.vectors[v], scratch, found);
+    const std::lock_guard lock(mutex_);
+    group_.estimates[v].insert(group_.estimates[v].end(), found.begin(), found.end());
+    explain_.graphs++;
+  }
+
+  Status ScanOne(std::size_t s, std::size_t i, index::SegmentQuery& query) {
+    const std::size_t v = group_.left[i];
+    const OpenSegment& segment = plan_.index->segments[s];
+    index::ScanCounts counts;
+    segment.segment->Prepare(group_.vectors[v], query);
+    FIRN_TRY(const std::span<const index::Candidate> found,
+             segment.segment->Scan(query, *loaded_[s], EffortFor(segment, request_, plan_, s), counts));
+    const std::lock_guard lock(mutex_);
+    for (const index::Candidate& candidate : found)
+      group_.estimates[v].push_back({candidate.distance, candidate.error, segment.AddressOf(candidate.row)});
+    progress_[i].lists += counts.lists;
+    progress_[i].missing += counts.missing;
+    explain_.lists += counts.lists;
+    explain_.rows_estimated += counts.estimated;
+    explain_.rows_refined += counts.refined;
+    return {};
+  }
+
+  const OpenTable& table_;
+  const Plan& plan_;
+  const SearchRequest& request_;
+  const std::span<const std::optional<Walk>> walks_;
+  Group& group_;
+  const LoadedOfEach& loaded_;
+  Explain& explain_;
+  std::mutex mutex_;
+  std::vector<Progress> progress_;
+};
+
+/// Every segment for some vectors. Those whose lists do not fit into memory together go by halves.
+Status ScanGroup(const OpenTable& table, const Plan& plan, const SearchRequest& request,
+                 std::span<const std::optional<Walk>> walks, Vectors vectors,
+                 std::span<std::vector<Estimate>> estimates, Explain& explain, const Deadline& deadline) {
+  Group group{vectors, estimates, std::vector<std::size_t>(vectors.size())};
+  std::iota(group.left.begin(), group.left.end(), std::size_t{0});
+  // How many lists it takes was measured without a filter. Rows that match may lie far from the query: then what was
+  // loaded leaves the scan far from its end, and more is.
+  for (std::size_t widen = 1; !group.left.empty(); widen *= 4) {
+    FIRN_TRY(const ListsToRead chosen, ChooseLists(table, plan, request, group, widen, deadline));
+    const bool supplements = chosen.supplement_bytes <= group.left.size() * kMostSupplementBytes;
+    if (vectors.size() > 1 && chosen.code_bytes + (supplements ? chosen.supplement_bytes : 0) > kMostListBytes) {
+      const std::size_t half = vectors.size() / 2;
+      FIRN_CHECK(ScanGroup(table, plan, request, walks, vectors.first(half), estimates.first(half), explain, deadline));
+      return ScanGroup(table, plan, request, walks, vectors.subspan(half), estimates.subspan(half), explain, deadline);
+    }
+    FIRN_TRY(const LoadedOfEach loaded, LoadLists(table, plan, chosen, supplements, deadline));
+    SegmentScan scan(table, plan, request, walks, group, loaded, explain);
+    FIRN_CHECK(ForEachPart(
+        table, plan, group, [&](std::size_t s, std::size_t begin, std::size_t end) { return scan.Run(s, begin, end); },
+        deadline));
+    if (!plan.mask) break;
+    scan.KeepUnfinished();
+  }
+  return {};
 }
 
 }  // namespace
 
-Result<std::vector<Estimate>> ScanLists(const OpenTable& table, const Plan& plan, const SearchRequest& request,
-                                        Explain& explain, const Deadline& deadline) {
+Result<EstimatesOfEach> ScanLists(const OpenTable& table, const Plan& plan, const SearchRequest& request,
+                                  Vectors vectors, Explain& explain, const Deadline& deadline) {
   const std::vector<OpenSegment>& segments = plan.index->segments;
-  std::vector<OpenTable::Scratch> scratch;
   std::vector<std::optional<Walk>> walks(segments.size());
-  for (std::size_t i = 0; i < segments.size(); i++) {
-    scratch.push_back(table.BorrowScratch());
-    walks[i] = WalkFor(table, plan, request, segments[i]);
-    if (!walks[i]) segments[i].segment->Prepare(request.vector, scratch[i]->query);
-  }
-  std::vector<Estimate> estimates;
-  // How many lists it takes was measured without a filter. Rows that match may lie far from the query: then what was
-  // loaded leaves the scan far from its end, and more is.
-  for (std::size_t widen = 1;; widen *= 4) {
-    FIRN_TRY(ListScan scan, ScanSegments(table, plan, request, walks, scratch, widen, explain, deadline));
-    const bool near_end = scan.estimates.size() >= plan.wanted && scan.missing <= scan.lists;
-    estimates = std::move(scan.estimates);
-    if (scan.missing == 0 || near_end || !plan.mask) break;
-  }
+  for (std::size_t s = 0; s < segments.size(); s++) walks[s] = WalkFor(table, plan, request, segments[s]);
+  EstimatesOfEach estimates(vectors.size());
+  FIRN_CHECK(ScanGroup(table, plan, request, walks, vectors, estimates, explain, deadline));
   if (!plan.prefilter && !plan.index->lance.empty()) {
-    FIRN_CHECK(SearchLanceIndexes(table, plan, request, estimates, deadline));
+    for (std::size_t v = 0; v < vectors.size(); v++)
+      FIRN_CHECK(SearchLanceIndexes(table, plan, request, vectors[v], estimates[v], deadline));
   }
   return estimates;
-}
-
-Result<std::vector<simd::Hit>> ScoreMatches(const OpenTable& table, const Plan& plan, const SearchRequest& request,
-                                            Explain& explain, const Deadline& deadline) {
-  return Score(table, plan, request, plan.mask->few, nullptr, explain, deadline);
-}
-
-Result<std::vector<simd::Hit>> RankEstimates(const OpenTable& table, const Plan& plan, const SearchRequest& request,
-                                             std::vector<Estimate> estimates, RowsInHand* in_hand, Explain& explain,
-                                             const Deadline& deadline) {
-  std::ranges::sort(estimates, [](const Estimate& a, const Estimate& b) {
-    return a.distance < b.distance || (a.distance == b.distance && a.row < b.row);
-  });
-  if (estimates.size() > plan.wanted) {
-    // The k smallest upper bounds bound what can still be among the k nearest.
-    std::vector<float> upper;
-    for (const Estimate& estimate : estimates) upper.push_back(estimate.distance + estimate.error);
-    std::ranges::nth_element(upper, upper.begin() + static_cast<std::ptrdiff_t>(plan.wanted - 1));
-    const float bound = upper[plan.wanted - 1];
-    std::erase_if(estimates, [&](const Estimate& estimate) { return estimate.distance - estimate.error > bound; });
-  }
-  std::vector<lance::RowAddress> rows;
-  for (const Estimate& estimate : estimates) rows.push_back(estimate.row);
-  explain.candidates += rows.size();
-  return Score(table, plan, request, rows, in_hand, explain, deadline);
 }
 
 }  // namespace firn::query

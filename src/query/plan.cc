@@ -13,20 +13,46 @@ using table::Snapshot;
 /// Beyond this many wanted rows an index saves little, and its candidates would fill memory.
 constexpr std::size_t kMostByIndex = 10'000;
 
-Status CheckVector(const SearchRequest& request, const Plan& plan, std::int32_t dimension) {
-  if (static_cast<std::int64_t>(request.vector.size()) != dimension) {
-    return InvalidArgument("the query vector has " + std::to_string(request.vector.size()) + " values, column \"" +
-                               plan.column + "\" has " + std::to_string(dimension),
+/// `name`: of the vector in a sentence.
+Status CheckVector(std::span<const float> vector, const std::string& name, const Plan& plan, std::int32_t dimension) {
+  if (static_cast<std::int64_t>(vector.size()) != dimension) {
+    return InvalidArgument(name + " has " + std::to_string(vector.size()) + " values, column \"" + plan.column +
+                               "\" has " + std::to_string(dimension),
                            "Embed the query with the model that made the column");
   }
-  for (std::size_t i = 0; i < request.vector.size(); i++) {
-    const float value = request.vector[i];
+  for (std::size_t i = 0; i < vector.size(); i++) {
+    const float value = vector[i];
     if (!std::isfinite(value))
-      return InvalidArgument("value " + std::to_string(i) + " of the query vector is not a finite number");
+      return InvalidArgument("value " + std::to_string(i) + " of " + name + " is not a finite number");
     if (plan.metric == simd::Metric::kHamming && (value < 0 || value > 255 || value != std::floor(value))) {
-      return InvalidArgument("value " + std::to_string(i) +
-                             " of the query vector is not a byte (0..255), which hamming distance needs");
+      return InvalidArgument("value " + std::to_string(i) + " of " + name +
+                             " is not a byte (0..255), which hamming distance needs");
     }
+  }
+  return {};
+}
+
+Status CheckVectors(Vectors vectors, const Plan& plan, std::int32_t dimension) {
+  if (vectors.size() == 1) return CheckVector(vectors[0], "the query vector", plan, dimension);
+  for (std::size_t i = 0; i < vectors.size(); i++)
+    FIRN_CHECK(CheckVector(vectors[i], "query vector " + std::to_string(i), plan, dimension));
+  return {};
+}
+
+/// Bounds of a request for many vectors; one alone may want more rows.
+Status CheckHowMany(const SearchRequest& request, Vectors vectors) {
+  if (vectors.size() <= 1) return {};
+  if (vectors.size() > kMaxVectors) {
+    return InvalidArgument(
+        std::to_string(vectors.size()) + " query vectors are more than " + std::to_string(kMaxVectors),
+        "Send them in several requests");
+  }
+  const std::uint64_t most = kMaxRowsOfMany / vectors.size();
+  if (request.k > most || request.offset > most - request.k) {
+    return InvalidArgument("k + offset is beyond " + std::to_string(most) + ", which is " +
+                               std::to_string(kMaxRowsOfMany) + " rows for " + std::to_string(vectors.size()) +
+                               " query vectors together",
+                           "Ask for fewer rows, or send the vectors in several requests");
   }
   return {};
 }
@@ -73,13 +99,14 @@ bool SquaresFit(std::span<const float> vector) {
   return norm2 < 1e36F;
 }
 
-Status ChooseWay(OpenTable& table, const SearchRequest& request, Plan& plan, const Deadline& deadline) {
+Status ChooseWay(OpenTable& table, const SearchRequest& request, Vectors vectors, Plan& plan,
+                 const Deadline& deadline) {
   if (request.exact || request.recall >= 1) {
     plan.reason = "asked for";
     return {};
   }
   if (plan.metric == simd::Metric::kHamming) return {};
-  if (!SquaresFit(request.vector)) {
+  if (!std::ranges::all_of(vectors, SquaresFit)) {
     plan.reason = "squares of the query's values do not fit a float";
     return {};
   }
@@ -100,15 +127,21 @@ Status ChooseWay(OpenTable& table, const SearchRequest& request, Plan& plan, con
   plan.way = Way::kLists;
   if (!plan.prefilter) return {};
   FIRN_TRY(plan.mask, table.MaskOf(plan.column, plan.metric, request.filter, *plan.predicate, deadline));
-  const auto dim = static_cast<std::size_t>(request.vector.size());
+  const std::size_t dim = vectors.front().size();
   const bool few = plan.mask->total <= FilterMask::kFewRows && plan.mask->few.size() == plan.mask->total;
   // Without vectors in memory each matching row is a request, and so are the codes and the supplement of a list.
   constexpr double kRequestCost = 200'000;
-  const double exact = static_cast<double>(plan.mask->total) * (plan.vectors ? ExactCost(dim) : kRequestCost);
-  double lists = RowsByLists(request, plan) * EstimateCost(dim) + 20'000;
+  // Many vectors share these requests: all of a row's, and those of the lists where they meet, which is nowhere at
+  // worst.
+  const auto many = static_cast<double>(vectors.size());
+  const double exact =
+      static_cast<double>(plan.mask->total) * ((plan.vectors ? 0 : kRequestCost) + many * ExactCost(dim));
+  double lists = many * (RowsByLists(request, plan) * EstimateCost(dim) + 20'000);
   for (std::size_t i = 0; i < plan.index->segments.size(); i++) {
     const OpenSegment& segment = plan.index->segments[i];
-    if (!segment.lists) lists += 2 * kRequestCost * static_cast<double>(ListsFor(segment, request, plan, i));
+    const double all = static_cast<double>(segment.segment->header().lists.size());
+    if (!segment.lists)
+      lists += 2 * kRequestCost * std::min(many * static_cast<double>(ListsFor(segment, request, plan, i)), all);
   }
   if (few && exact <= lists) {
     plan.way = Way::kMatches;
@@ -163,12 +196,13 @@ Result<std::string> VectorColumn(const Snapshot& snapshot, const std::string& as
   return asked;
 }
 
-Result<Plan> MakePlan(OpenTable& table, const SearchRequest& request, const Deadline& deadline) {
+Result<Plan> MakePlan(OpenTable& table, const SearchRequest& request, Vectors vectors, const Deadline& deadline) {
   const Snapshot& snapshot = table.snapshot();
   if (request.k == 0) return InvalidArgument("k is 0", "Ask for at least one row");
   if (request.k > kMaxK || request.offset > kMaxK - request.k) {
     return InvalidArgument("k + offset is beyond " + std::to_string(kMaxK), "Use a scan to read that many rows");
   }
+  FIRN_CHECK(CheckHowMany(request, vectors));
   if (!(request.recall > 0 && request.recall <= 1)) {
     char text[48];
     std::snprintf(text, sizeof text, "recall is %.6g", static_cast<double>(request.recall));
@@ -188,13 +222,13 @@ Result<Plan> MakePlan(OpenTable& table, const SearchRequest& request, const Dead
     return InvalidArgument("hamming distance needs a column of uint8 vectors, \"" + plan.column + "\" is " +
                            type.ToString());
   }
-  FIRN_CHECK(CheckVector(request, plan, type.list_size));
+  FIRN_CHECK(CheckVectors(vectors, plan, type.list_size));
   if (!request.filter.empty()) {
     FIRN_TRY(plan.predicate, snapshot.Bind(request.filter));
   }
   plan.prefilter = plan.predicate && !request.postfilter;
   plan.wanted = static_cast<std::size_t>(std::min(request.k + request.offset, snapshot.LiveRows()));
-  FIRN_CHECK(ChooseWay(table, request, plan, deadline));
+  FIRN_CHECK(ChooseWay(table, request, vectors, plan, deadline));
   return plan;
 }
 
@@ -257,7 +291,7 @@ std::vector<const lance::Fragment*> FragmentsToScan(const Plan& plan) {
   return fragments;
 }
 
-std::string Describe(const OpenTable& table, const Plan& plan, const SearchRequest& request) {
+std::string Describe(const OpenTable& table, const Plan& plan, const SearchRequest& request, Vectors vectors) {
   const Snapshot& snapshot = table.snapshot();
   const std::size_t fragments = snapshot.manifest().fragments.size();
   std::string text;
@@ -288,6 +322,7 @@ std::string Describe(const OpenTable& table, const Plan& plan, const SearchReque
   }
   if (plan.predicate)
     text.append(request.postfilter ? ", then filter " : ", where ").append(plan.predicate->ToString());
+  if (vectors.size() > 1) text += ", for " + std::to_string(vectors.size()) + " vectors at once";
   if (!plan.reason.empty()) text += " (" + plan.reason + ")";
   return text;
 }

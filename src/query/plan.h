@@ -4,13 +4,19 @@
 
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "filter/filter.h"
 #include "query/open_table.h"
 #include "query/search.h"
 
 namespace firn::query {
+
+/// What a request searches for: one vector, or many that share a plan. Answers stand in their order.
+using Vectors = std::span<const std::vector<float>>;
+using HitsOfEach = std::vector<std::vector<simd::Hit>>;
 
 enum class Way : std::uint8_t {
   kExact,    // every row that matches, in every fragment
@@ -26,7 +32,7 @@ struct Plan {
   simd::Metric metric = simd::Metric::kL2;
   std::optional<filter::Predicate> predicate;
   bool prefilter = false;
-  std::size_t wanted = 0;  // k + offset, at most the rows there are
+  std::size_t wanted = 0;  // of each vector: k + offset, at most the rows there are
 
   Way way = Way::kExact;
   std::shared_ptr<const ColumnIndex> index;        // unless kExact
@@ -35,8 +41,8 @@ struct Plan {
   std::string reason;                              // of the way, for people
 };
 
-/// InvalidArgument as Search says.
-Result<Plan> MakePlan(OpenTable& table, const SearchRequest& request, const Deadline& deadline);
+/// InvalidArgument as Search and SearchMany say. `vectors`: at least one; that of the request is not looked at.
+Result<Plan> MakePlan(OpenTable& table, const SearchRequest& request, Vectors vectors, const Deadline& deadline);
 
 /// What a segment is to be scanned with to keep the promise, or as the request says.
 index::ScanOptions EffortFor(const OpenSegment& segment, const SearchRequest& request, const Plan& plan,
@@ -49,6 +55,6 @@ std::size_t ListsFor(const OpenSegment& segment, const SearchRequest& request, c
 /// index covers, so that the filter costs no recall.
 std::vector<const lance::Fragment*> FragmentsToScan(const Plan& plan);
 
-std::string Describe(const OpenTable& table, const Plan& plan, const SearchRequest& request);
+std::string Describe(const OpenTable& table, const Plan& plan, const SearchRequest& request, Vectors vectors);
 
 }  // namespace firn::query

@@ -5,6 +5,7 @@
 #include "query/exact_scan.h"
 #include "query/index_scan.h"
 #include "query/plan.h"
+#include "query/rank.h"
 
 namespace firn::query {
 namespace {
@@ -12,10 +13,10 @@ namespace {
 using arrow::TypeId;
 using table::Snapshot;
 
-/// What leaves found: exact distances, and estimates that are yet to be made exact.
+/// What leaves found for each vector: exact distances, and estimates that are yet to be made exact.
 struct Found {
-  std::vector<simd::Hit> hits;
-  std::vector<Estimate> estimates;
+  HitsOfEach hits;
+  EstimatesOfEach estimates;    // empty: none of any
   std::optional<Error> damage;  // the index is not what it should be; the rest is not filled
 };
 
@@ -24,12 +25,12 @@ bool IsDamage(const Error& error) {
          error.kind == ErrorKind::kUnsupported;
 }
 
-Result<Found> Scatter(const OpenTable& table, const Plan& plan, const SearchRequest& request, Explain& explain,
-                      const Deadline& deadline) {
+Result<Found> Scatter(const OpenTable& table, const Plan& plan, const SearchRequest& request, Vectors vectors,
+                      Explain& explain, const Deadline& deadline) {
   const Snapshot& snapshot = table.snapshot();
-  Found found;
+  Found found{.hits = HitsOfEach(vectors.size()), .estimates = {}, .damage = {}};
   if (plan.way == Way::kLists) {
-    Result<std::vector<Estimate>> estimates = ScanLists(table, plan, request, explain, deadline);
+    Result<EstimatesOfEach> estimates = ScanLists(table, plan, request, vectors, explain, deadline);
     if (!estimates && IsDamage(estimates.error())) {
       found.damage = std::move(estimates).error();
       return found;
@@ -37,43 +38,48 @@ Result<Found> Scatter(const OpenTable& table, const Plan& plan, const SearchRequ
     if (!estimates) return std::move(estimates).error();
     found.estimates = *std::move(estimates);
   } else if (plan.way == Way::kMatches) {
-    FIRN_TRY(found.hits, ScoreMatches(table, plan, request, explain, deadline));
+    FIRN_TRY(found.hits, ScoreMatches(table, plan, request, vectors, explain, deadline));
   }
   const std::vector<const lance::Fragment*> unindexed =
       plan.way == Way::kExact ? std::vector<const lance::Fragment*>() : FragmentsToScan(plan);
   if (plan.way == Way::kExact || !unindexed.empty()) {
     FIRN_TRY(ExactHits exact,
-             ScanExactly(snapshot, plan, request, plan.way == Way::kExact ? nullptr : &unindexed, deadline));
+             ScanExactly(snapshot, plan, request, vectors, plan.way == Way::kExact ? nullptr : &unindexed, deadline));
     explain.rows_scanned += exact.scored;
-    std::ranges::move(exact.hits, std::back_inserter(found.hits));
+    for (std::size_t v = 0; v < vectors.size(); v++)
+      std::ranges::move(exact.hits[v], std::back_inserter(found.hits[v]));
   }
   return found;
 }
 
 /// The nearest of all: estimates that may be among them get their exact distance first.
-Result<std::vector<simd::Hit>> Merge(const OpenTable& table, const Plan& plan, const SearchRequest& request,
-                                     Found found, RowsInHand* in_hand, Explain& explain, const Deadline& deadline) {
+Result<HitsOfEach> Merge(const OpenTable& table, const Plan& plan, const SearchRequest& request, Vectors vectors,
+                         Found found, RowsInHand* in_hand, Explain& explain, const Deadline& deadline) {
   if (!found.estimates.empty()) {
-    FIRN_TRY(const std::vector<simd::Hit> ranked,
-             RankEstimates(table, plan, request, std::move(found.estimates), in_hand, explain, deadline));
-    found.hits.insert(found.hits.end(), ranked.begin(), ranked.end());
+    FIRN_TRY(const HitsOfEach ranked,
+             RankEstimates(table, plan, request, vectors, std::move(found.estimates), in_hand, explain, deadline));
+    for (std::size_t v = 0; v < vectors.size(); v++)
+      found.hits[v].insert(found.hits[v].end(), ranked[v].begin(), ranked[v].end());
   }
-  std::ranges::sort(found.hits);
-  if (found.hits.size() > plan.wanted) found.hits.resize(plan.wanted);
+  for (std::vector<simd::Hit>& hits : found.hits) {
+    std::ranges::sort(hits);
+    if (hits.size() > plan.wanted) hits.resize(plan.wanted);
+  }
   return std::move(found.hits);
 }
 
 /// Of the nearest, those for which the filter holds.
-Result<std::vector<simd::Hit>> Postfilter(const Snapshot& snapshot, const filter::Predicate& predicate,
-                                          std::vector<simd::Hit> hits, const Deadline& deadline) {
-  std::vector<lance::RowAddress> addresses;
-  for (const simd::Hit& hit : hits) addresses.push_back(hit.row);
+Status Postfilter(const Snapshot& snapshot, const filter::Predicate& predicate, HitsOfEach& nearest,
+                  const Deadline& deadline) {
+  const std::vector<lance::RowAddress> rows = RowsOfEach(nearest);
   const std::vector<std::string> columns(predicate.columns().begin(), predicate.columns().end());
-  FIRN_TRY(const arrow::RecordBatch rows, snapshot.Take(addresses, columns, false, deadline));
-  FIRN_TRY(const std::vector<std::int64_t> kept, predicate.Select(rows));
-  std::vector<simd::Hit> passed;
-  for (const std::int64_t row : kept) passed.push_back(hits[static_cast<std::size_t>(row)]);
-  return passed;
+  FIRN_TRY(const arrow::RecordBatch values, snapshot.Take(rows, columns, false, deadline));
+  FIRN_TRY(const std::vector<std::int64_t> kept, predicate.Select(values));
+  std::vector<bool> passes(rows.size());
+  for (const std::int64_t row : kept) passes[static_cast<std::size_t>(row)] = true;
+  for (std::vector<simd::Hit>& hits : nearest)
+    std::erase_if(hits, [&](const simd::Hit& hit) { return !passes[PlaceOf(hit.row, rows)]; });
+  return {};
 }
 
 /// The rows at `addresses` out of those in hand; empty when one of them is not there.
@@ -84,9 +90,10 @@ Result<std::optional<arrow::RecordBatch>> PickInHand(const Snapshot& snapshot, c
   if (in_hand.addresses.empty()) return std::optional<arrow::RecordBatch>();
   std::vector<std::int64_t> picked;
   for (const lance::RowAddress address : addresses) {
-    const auto found = std::ranges::find(in_hand.addresses, address);
-    if (found == in_hand.addresses.end()) return std::optional<arrow::RecordBatch>();
-    picked.push_back(found - in_hand.addresses.begin());
+    const std::size_t place = PlaceOf(address, in_hand.addresses);
+    if (place == in_hand.addresses.size() || in_hand.addresses[place] != address)
+      return std::optional<arrow::RecordBatch>();
+    picked.push_back(static_cast<std::int64_t>(place));
   }
   FIRN_TRY(const arrow::SchemaPtr schema, snapshot.ProjectedSchema(request.columns, request.with_row_address));
   arrow::RecordBatch rows{schema, {}, static_cast<std::int64_t>(addresses.size())};
@@ -104,6 +111,7 @@ Result<std::optional<arrow::RecordBatch>> PickInHand(const Snapshot& snapshot, c
   return std::optional<arrow::RecordBatch>(std::move(rows));
 }
 
+/// The rows of all hits, in one batch.
 Result<arrow::RecordBatch> Fetch(const Snapshot& snapshot, std::span<const simd::Hit> hits, const RowsInHand& in_hand,
                                  const SearchRequest& request, const Deadline& deadline) {
   std::vector<lance::RowAddress> addresses;
@@ -130,57 +138,89 @@ Result<arrow::RecordBatch> Fetch(const Snapshot& snapshot, std::span<const simd:
 
 double Millis(SteadyTime from, SteadyTime to) { return std::chrono::duration<double, std::milli>(to - from).count(); }
 
-Result<Nearest> FindNearest(OpenTable& table, const SearchRequest& request, RowsInHand* in_hand,
-                            const Deadline& deadline) {
+Result<NearestOfMany> FindNearest(OpenTable& table, const SearchRequest& request, Vectors vectors, RowsInHand* in_hand,
+                                  const Deadline& deadline) {
   const Clock& clock = table.snapshot().environment().clock;
   const SteadyTime begin = clock.Now();
-  Nearest nearest;
+  NearestOfMany nearest;
   Explain& explain = nearest.explain;
   // 1. Snapshot: the caller pinned it.  2. Plan.
-  FIRN_TRY(const Plan plan, MakePlan(table, request, deadline));
-  if (plan.way == Way::kLists && !request.measuring)
-    table.CountSearch(plan.column, plan.metric, request.vector, plan.prefilter ? request.filter : "");
+  FIRN_TRY(const Plan plan, MakePlan(table, request, vectors, deadline));
+  if (plan.way == Way::kLists && !request.measuring) {
+    for (const std::vector<float>& vector : vectors)
+      table.CountSearch(plan.column, plan.metric, vector, plan.prefilter ? request.filter : "");
+  }
   // 3. Scatter and 4. merge: the nearest of every segment and of every piece of what has no index.
-  FIRN_TRY(Found found, Scatter(table, plan, request, explain, deadline));
+  FIRN_TRY(Found found, Scatter(table, plan, request, vectors, explain, deadline));
   if (found.damage) {
     // The index is left alone from now on, and the search begins again without it.
     table.Distrust(plan.column, plan.metric, found.damage->message);
-    return FindNearest(table, request, in_hand, deadline);
+    return FindNearest(table, request, vectors, in_hand, deadline);
   }
-  FIRN_TRY(nearest.hits, Merge(table, plan, request, std::move(found), in_hand, explain, deadline));
-  if (plan.predicate && request.postfilter) {
-    FIRN_TRY(nearest.hits, Postfilter(table.snapshot(), *plan.predicate, std::move(nearest.hits), deadline));
-  }
+  FIRN_TRY(nearest.hits, Merge(table, plan, request, vectors, std::move(found), in_hand, explain, deadline));
+  if (plan.predicate && request.postfilter)
+    FIRN_CHECK(Postfilter(table.snapshot(), *plan.predicate, nearest.hits, deadline));
   explain.version = table.snapshot().version();
   explain.fragments = table.snapshot().manifest().fragments.size();
   explain.rows_matching = explain.rows_scanned;
-  explain.plan = Describe(table, plan, request);
+  explain.plan = Describe(table, plan, request, vectors);
   explain.way = NameOf(plan.way);
   if (plan.index) explain.warnings = plan.index->warnings;
   explain.search_ms = Millis(begin, clock.Now());
   return nearest;
 }
 
-}  // namespace
-
-Result<Nearest> FindNearest(OpenTable& table, const SearchRequest& request, const Deadline& deadline) {
-  return FindNearest(table, request, nullptr, deadline);
-}
-
-Result<SearchResult> Search(OpenTable& table, const SearchRequest& request, const Deadline& deadline) {
+Result<ManyResults> Search(OpenTable& table, const SearchRequest& request, Vectors vectors, const Deadline& deadline) {
   // A column that is not there is found out before any work.
   FIRN_CHECK(table.snapshot().ProjectedSchema(request.columns, request.with_row_address));
   RowsInHand in_hand;
-  FIRN_TRY(Nearest nearest, FindNearest(table, request, &in_hand, deadline));
+  FIRN_TRY(NearestOfMany nearest, FindNearest(table, request, vectors, &in_hand, deadline));
   const Clock& clock = table.snapshot().environment().clock;
   const SteadyTime searched = clock.Now();
-  // 5. Fetch the rows that stay after the offset, and 6. project.
-  const std::size_t skipped = std::min<std::size_t>(request.offset, nearest.hits.size());
-  SearchResult result;
-  FIRN_TRY(result.rows, Fetch(table.snapshot(), std::span(nearest.hits).subspan(skipped), in_hand, request, deadline));
-  result.explain = std::move(nearest.explain);
-  result.explain.fetch_ms = Millis(searched, clock.Now());
-  return result;
+  // 5. Fetch the rows that stay after the offset, for all vectors together, and 6. project.
+  std::vector<simd::Hit> staying;
+  std::vector<std::int64_t> ends;
+  for (const std::vector<simd::Hit>& hits : nearest.hits) {
+    const std::size_t skipped = std::min<std::size_t>(request.offset, hits.size());
+    staying.insert(staying.end(), hits.begin() + static_cast<std::ptrdiff_t>(skipped), hits.end());
+    ends.push_back(static_cast<std::int64_t>(staying.size()));
+  }
+  FIRN_TRY(const arrow::RecordBatch rows, Fetch(table.snapshot(), staying, in_hand, request, deadline));
+  ManyResults results;
+  std::int64_t begin = 0;
+  for (const std::int64_t end : ends) {
+    results.rows.push_back(ends.size() == 1 ? rows : rows.Slice(begin, end - begin));
+    begin = end;
+  }
+  results.explain = std::move(nearest.explain);
+  results.explain.fetch_ms = Millis(searched, clock.Now());
+  return results;
+}
+
+Error NoVectors() { return InvalidArgument("there are no query vectors", "Search for at least one"); }
+
+}  // namespace
+
+Result<Nearest> FindNearest(OpenTable& table, const SearchRequest& request, const Deadline& deadline) {
+  FIRN_TRY(NearestOfMany nearest, FindNearest(table, request, Vectors(&request.vector, 1), nullptr, deadline));
+  return Nearest{std::move(nearest.hits.front()), std::move(nearest.explain)};
+}
+
+Result<NearestOfMany> FindNearestOfMany(OpenTable& table, const SearchRequest& request, Vectors vectors,
+                                        const Deadline& deadline) {
+  if (vectors.empty()) return NoVectors();
+  return FindNearest(table, request, vectors, nullptr, deadline);
+}
+
+Result<SearchResult> Search(OpenTable& table, const SearchRequest& request, const Deadline& deadline) {
+  FIRN_TRY(ManyResults results, Search(table, request, Vectors(&request.vector, 1), deadline));
+  return SearchResult{std::move(results.rows.front()), std::move(results.explain)};
+}
+
+Result<ManyResults> SearchMany(OpenTable& table, const SearchRequest& request, Vectors vectors,
+                               const Deadline& deadline) {
+  if (vectors.empty()) return NoVectors();
+  return Search(table, request, vectors, deadline);
 }
 
 }  // namespace firn::query

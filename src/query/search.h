@@ -1,8 +1,10 @@
 #pragma once
-// A vector search over one snapshot. search.cc shows its six steps: snapshot, plan, scatter, merge, fetch, project.
+// A vector search over one snapshot, for one vector or for many at once. search.cc shows its six steps: snapshot, plan,
+// scatter, merge, fetch, project.
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -12,8 +14,10 @@
 
 namespace firn::query {
 
-inline constexpr std::uint64_t kMaxK = 1'000'000;       // k + offset
-inline constexpr std::uint32_t kMaxEffort = 1'000'000;  // nprobes, refine
+inline constexpr std::uint64_t kMaxK = 1'000'000;         // k + offset
+inline constexpr std::uint32_t kMaxEffort = 1'000'000;    // nprobes, refine
+inline constexpr std::size_t kMaxVectors = 1'000;         // of one SearchMany
+inline constexpr std::uint64_t kMaxRowsOfMany = 100'000;  // and k + offset for all of them together
 
 struct SearchRequest {
   std::string vector_column;  // "" = the only vector column (InvalidArgument names the choices otherwise)
@@ -42,7 +46,8 @@ std::optional<simd::Element> ElementOf(const arrow::Type& type);
 /// The column that `asked` names, or the only one with vectors when it is "". InvalidArgument names the choices.
 Result<std::string> VectorColumn(const table::Snapshot& snapshot, const std::string& asked);
 
-/// What a query cost, planned against spent.
+/// What a query cost, planned against spent. Of many vectors at once: what all of them cost; a list that two of them
+/// scan counts twice, and what was read for both counts once.
 struct Explain {
   std::uint64_t version = 0;
   std::uint64_t fragments = 0;
@@ -75,12 +80,31 @@ struct SearchResult {
   Explain explain;
 };
 
+struct NearestOfMany {
+  std::vector<std::vector<simd::Hit>> hits;  // of each vector
+  Explain explain;
+};
+
+struct ManyResults {
+  std::vector<arrow::RecordBatch> rows;  // of each vector, as in SearchResult; slices of one batch
+  Explain explain;
+};
+
 /// Errors are those of Search.
 Result<Nearest> FindNearest(OpenTable& table, const SearchRequest& request, const Deadline& deadline);
+/// Errors are those of SearchMany.
+Result<NearestOfMany> FindNearestOfMany(OpenTable& table, const SearchRequest& request,
+                                        std::span<const std::vector<float>> vectors, const Deadline& deadline);
 
 /// InvalidArgument: unknown column, wrong dimension, k = 0 or beyond kMaxK, recall not in (0, 1], nprobes or refine 0
 /// or beyond kMaxEffort, non-finite query, filter errors. An index that is corrupt or missing costs time and gives a
 /// warning, never an error or a wrong row.
 Result<SearchResult> Search(OpenTable& table, const SearchRequest& request, const Deadline& deadline);
+
+/// The same for each of `vectors`; request.vector is not looked at. One plan, and what several of them want is read
+/// once: they take as many rounds as one search. InvalidArgument, besides: no vectors or more than kMaxVectors, k +
+/// offset beyond kMaxRowsOfMany for all together; of a vector that is wrong, it says which.
+Result<ManyResults> SearchMany(OpenTable& table, const SearchRequest& request,
+                               std::span<const std::vector<float>> vectors, const Deadline& deadline);
 
 }  // namespace firn::query

@@ -114,6 +114,26 @@ TEST_F(ApiTest, TheReplacedServicesRoutesWork) {
   EXPECT_THAT(Get("/health").body, HasSubstr("\"status\":\"ok\""));
 }
 
+TEST_F(ApiTest, SeveralVectorsGetAListOfRowsEach) {
+  MakeDocs();
+  const std::string target = "/v1/tables/docs/search";
+  const RawResponse one = Post(target, R"({"vector":[0,1,0],"k":2,"columns":["id"]})");
+  const RawResponse many = Post(target, R"({"vectors":[[1,0,0],[0,1,0]],"k":2,"columns":["id"],"explain":true})");
+  ASSERT_EQ(many.status, 200) << many.body;
+  const std::string second = one.body.substr(one.body.find('['), one.body.find("],") + 1 - one.body.find('['));
+  EXPECT_THAT(many.body, StartsWith("{\"results\":[[{"));
+  EXPECT_THAT(many.body, HasSubstr("]," + second + "],\"version\":1,\"explain\":{\"plan\":"));
+  EXPECT_THAT(many.body, HasSubstr("for 2 vectors at once"));
+  const RawResponse csv = Post(target + "?format=csv", R"({"vectors":[[1,0,0],[0,1,0]],"k":1,"columns":["id"]})");
+  EXPECT_THAT(csv.body, ContainsRegex("^_query,id,_distance\r?\n0,[0-9]+,[^\n]*\n1,[0-9]+,[^\n]*\n$"));
+  EXPECT_THAT(Post(target, R"({"vector":[1,0,0],"vectors":[[1,0,0]]})").body, HasSubstr("both 'vector' and 'vectors'"));
+  EXPECT_THAT(Post(target, R"({"k":1})").body, HasSubstr("'vector' is missing"));
+  EXPECT_THAT(Post(target, R"({"vectors":[]})").body, HasSubstr("no query vectors"));
+  const RawResponse wrong = Post(target, R"({"vectors":[[1,0,0],[0,1]]})");
+  EXPECT_EQ(wrong.status, 400);
+  EXPECT_THAT(wrong.body, HasSubstr("query vector 1 has 2 values"));
+}
+
 TEST_F(ApiTest, MetricsNameWhatHappened) {
   MakeDocs();
   Post("/search", R"({"table":"docs","query_vector":[1,0,0]})");

@@ -96,14 +96,13 @@ void Metrics::CountError(std::string_view endpoint, ErrorKind kind) {
   errors_[labels]++;
 }
 
-void Metrics::CountSearch(const Result<query::SearchResult>& found) {
-  (found ? searches_found_ : searches_failed_)++;
-  if (!found) return;
-  const query::Explain& explain = found->explain;
-  lists_scanned_ += explain.lists;
-  if (!explain.warnings.empty()) searches_warned_++;
+void Metrics::CountSearch(const query::Explain* explain) {
+  (explain != nullptr ? searches_found_ : searches_failed_)++;
+  if (explain == nullptr) return;
+  lists_scanned_ += explain->lists;
+  if (!explain->warnings.empty()) searches_warned_++;
   const std::lock_guard lock(mutex_);
-  search_ways_["way=\"" + std::string(explain.way) + "\""]++;
+  search_ways_["way=\"" + std::string(explain->way) + "\""]++;
 }
 
 void Metrics::CountBuild(std::string_view outcome, double seconds) {

@@ -39,7 +39,7 @@ class Metrics {
   };
   void CountRequest(const Request& request);
   void CountError(std::string_view endpoint, ErrorKind kind);
-  void CountSearch(const Result<query::SearchResult>& found);
+  void CountSearch(const query::Explain* explain);
   /// `outcome`: one of a few words.
   void CountBuild(std::string_view outcome, double seconds);
   void CountRows(std::uint64_t written) { rows_written_ += written; }

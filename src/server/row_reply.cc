@@ -161,4 +161,47 @@ Response RowsResponse(RowFormat format, arrow::RecordBatch rows, std::uint64_t v
   return response;
 }
 
+namespace {
+
+arrow::RecordBatch WithQuery(arrow::RecordBatch rows, std::size_t query) {
+  auto schema = std::make_shared<arrow::Schema>(*rows.schema);
+  arrow::ArrayData numbers;
+  numbers.type = arrow::Simple(arrow::TypeId::kInt32);
+  numbers.length = rows.rows;
+  numbers.data = Buffer::OfValues(
+      std::vector<std::int32_t>(static_cast<std::size_t>(rows.rows), static_cast<std::int32_t>(query)));
+  schema->fields.insert(schema->fields.begin(), {"_query", numbers.type, false, {}});
+  rows.columns.emplace(rows.columns.begin(), std::move(numbers));
+  rows.schema = std::move(schema);
+  return rows;
+}
+
+Status WriteJsonLists(const std::vector<arrow::RecordBatch>& lists, const JsonFrame& frame, BodyWriter& body) {
+  for (std::size_t i = 0; i < lists.size(); i++) {
+    const JsonFrame inner{i == 0 ? frame.before + "[" : ",[", i + 1 == lists.size() ? "]" + frame.after : "]"};
+    RowStream stream(RowFormat::kJson, lists[i].schema, inner, body);
+    FIRN_CHECK(stream.Start());
+    FIRN_CHECK(stream.Write(lists[i]));
+    FIRN_CHECK(stream.Finish());
+  }
+  return {};
+}
+
+}  // namespace
+
+Response RowListsResponse(RowFormat format, std::vector<arrow::RecordBatch> lists, std::uint64_t version,
+                          std::string_view member, std::string_view rest) {
+  Response response = RowsHead(format, version);
+  JsonFrame frame{"{\"" + std::string(member) + "\":[",
+                  "],\"version\":" + std::to_string(version) + std::string(rest) + "}\n"};
+  response.stream = [format, lists = std::move(lists), frame = std::move(frame)](BodyWriter& body) -> Status {
+    if (format == RowFormat::kJson) return WriteJsonLists(lists, frame, body);
+    RowStream stream(format, WithQuery(lists.front(), 0).schema, frame, body);
+    FIRN_CHECK(stream.Start());
+    for (std::size_t i = 0; i < lists.size(); i++) FIRN_CHECK(stream.Write(WithQuery(lists[i], i)));
+    return stream.Finish();
+  };
+  return response;
+}
+
 }  // namespace firn::server

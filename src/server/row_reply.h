@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string_view>
+#include <vector>
 
 #include "arrow/array.h"
 #include "server/router.h"
@@ -45,5 +46,10 @@ Response RowsHead(RowFormat format, std::uint64_t version);
 /// `,"count":1`.
 Response RowsResponse(RowFormat format, arrow::RecordBatch rows, std::uint64_t version, std::string_view member,
                       std::string_view rest = {});
+
+/// The same for a list of lists of rows, of one schema. Formats that know one list only have all rows in it, each with
+/// the number of its list in front: `_query` (int32).
+Response RowListsResponse(RowFormat format, std::vector<arrow::RecordBatch> lists, std::uint64_t version,
+                          std::string_view member, std::string_view rest = {});
 
 }  // namespace firn::server

@@ -55,6 +55,21 @@ float NormOf(std::span<const float> query) {
   return static_cast<float>(std::sqrt(sum));
 }
 
+float ScaleOf(Metric metric, std::span<const float> query) {
+  if (metric != Metric::kCosine) return 0;
+  const float norm = NormOf(query);
+  return norm > 0 ? 1.0F / norm : 0.0F;
+}
+
+/// Distances out of what a kernel gives. `scale`: cosine's.
+void FromScores(Metric metric, float scale, std::span<float> scores) {
+  if (metric == Metric::kDot) {
+    for (float& score : scores) score = 1.0F - score;
+  } else if (metric == Metric::kCosine) {
+    for (float& score : scores) score = 1.0F - score * scale;
+  }
+}
+
 }  // namespace
 
 Result<Metric> ParseMetric(std::string_view text) {
@@ -104,22 +119,14 @@ void Distances(Metric metric, Element element, std::span<const float> query, con
   }
   const Kernel kernel = ActiveKernels().kernels[static_cast<std::size_t>(metric)][static_cast<std::size_t>(element)];
   kernel(query.data(), query.size(), rows, count, distances.data());
-  if (metric == Metric::kDot) {
-    for (std::size_t i = 0; i < count; i++) distances[i] = 1.0F - distances[i];
-  } else if (metric == Metric::kCosine) {
-    const float norm = NormOf(query);
-    const float scale = norm > 0 ? 1.0F / norm : 0.0F;
-    for (std::size_t i = 0; i < count; i++) distances[i] = 1.0F - distances[i] * scale;
-  }
+  FromScores(metric, ScaleOf(metric, query), distances.first(count));
 }
 
 DistanceFrom::DistanceFrom(Metric metric, Element element, std::span<const float> query)
     : metric_(metric), element_(element), query_(query) {
   if (metric == Metric::kHamming) return;
   kernel_ = ActiveKernels().kernels[static_cast<std::size_t>(metric)][static_cast<std::size_t>(element)];
-  if (metric != Metric::kCosine) return;
-  const float norm = NormOf(query);
-  scale_ = norm > 0 ? 1.0F / norm : 0.0F;
+  scale_ = ScaleOf(metric, query);
 }
 
 float DistanceFrom::operator()(const void* row) const {
@@ -131,6 +138,15 @@ float DistanceFrom::operator()(const void* row) const {
   kernel_(query_.data(), query_.size(), row, 1, &score);
   if (metric_ == Metric::kDot) return 1.0F - score;
   return metric_ == Metric::kCosine ? 1.0F - score * scale_ : score;
+}
+
+void DistanceFrom::operator()(const void* rows, std::size_t count, std::span<float> distances) const {
+  if (kernel_ == nullptr) {
+    Distances(metric_, element_, query_, rows, count, distances);
+    return;
+  }
+  kernel_(query_.data(), query_.size(), rows, count, distances.data());
+  FromScores(metric_, scale_, distances.first(count));
 }
 
 std::string_view ActiveInstructionSet() { return ActiveKernels().name; }

@@ -33,11 +33,12 @@ std::size_t SizeOf(Element element);
 void Distances(Metric metric, Element element, std::span<const float> query, const void* rows, std::size_t count,
                std::span<float> distances);
 
-/// Distances from one query to one row at a time; equal to those of Distances. The query must outlive it.
+/// Distances from one query to one row at a time, or to some; equal to those of Distances. The query must outlive it.
 class DistanceFrom {
  public:
   DistanceFrom(Metric metric, Element element, std::span<const float> query);
   float operator()(const void* row) const;
+  void operator()(const void* rows, std::size_t count, std::span<float> distances) const;
 
  private:
   Metric metric_;

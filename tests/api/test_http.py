@@ -72,6 +72,12 @@ def test_the_native_api_from_create_to_drop(server):
     query = {"vector": data["vector"][42].as_py(), "k": 3, "with_row_id": True, "explain": True, "columns": ["id"]}
     found = requests.post(f"{base}/docs/search", json=query).json()
     assert found["results"][0]["id"] == 42 and found["explain"]["rows_scanned"] == 102
+    del query["vector"]
+    several = requests.post(f"{base}/docs/search", json=query | {"vectors": [data["vector"][i].as_py() for i in (7, 42)]}).json()
+    assert [rows[0]["id"] for rows in several["results"]] == [7, 42] and several["results"][1] == found["results"]
+    assert several["explain"]["rows_scanned"] == 204
+    flat = requests.post(f"{base}/docs/search", params={"format": "arrow"}, json=query | {"vectors": [[0.0] * 16] * 3})
+    assert pa.ipc.open_stream(flat.content).read_all()["_query"].to_pylist() == [0, 0, 0, 1, 1, 1, 2, 2, 2]
     taken = requests.post(f"{base}/docs/take", json={"row_ids": [r["_rowid"] for r in found["results"]], "columns": ["id"]}).json()
     rows = taken["rows"] if "rows" in taken else taken["results"]
     assert [r["id"] for r in rows] == [r["id"] for r in found["results"]]
@@ -94,6 +100,9 @@ BAD = [
     ("POST", "/search", {"table": "docs", "query_vector": ["a", 0], "limit": 1}, 400),
     ("POST", "/v1/tables/docs/search", {"vector": [1, 0], "kk": 3}, 400),
     ("POST", "/v1/tables/docs/search", {"vector": [1, 0], "column": "title"}, 400),
+    ("POST", "/v1/tables/docs/search", {"vector": [1, 0], "vectors": [[1, 0]]}, 400),
+    ("POST", "/v1/tables/docs/search", {"vectors": [[1, 0], [1]]}, 400),
+    ("POST", "/v1/tables/docs/search", {"vectors": [[1, 0]] * 1001, "k": 1}, 400),
     ("POST", "/v1/tables/docs/rows", [{"id": "x", "vector": [1, 0]}], 400),
     ("POST", "/v1/tables/docs/rows", [{"unknown": 1}], 400),
     ("GET", "/v1/tables/docs/rows?columns=nope", None, 400),

@@ -52,6 +52,25 @@ def test_search_gives_the_nearest_first(docs):
     assert list(docs.search("docs", [1, 0, 0], "--columns", "title", "--with-row-id")[0]) == ["title", "_rowid", "_distance"]
 
 
+def test_many_vectors_of_a_file_are_searched_for_at_once(docs, tmp_path):
+    import numpy as np
+
+    queries = [[1, 0, 0], [0, 1, 0], [0.9, 0.1, 0]]
+    np.save(tmp_path / "queries.npy", np.array(queries, dtype=np.float32))
+    args = ["-k", "2", "--columns", "id"]
+    found = docs.json("search", "docs", "--vectors", tmp_path / "queries.npy", *args, "--explain")
+    assert found["results"] == [docs.search("docs", query, *args) for query in queries]
+    assert "for 3 vectors at once" in found["explain"]["plan"]
+    text = docs.run("search", "docs", "--vectors", tmp_path / "queries.npy", *args).stdout
+    assert [line for line in text.splitlines() if line.startswith("query")] == ["query 0", "query 1", "query 2"]
+    np.save(tmp_path / "short.npy", np.zeros((2, 2), np.float32))
+    code, words = docs.fails("search", "docs", "--vectors", tmp_path / "short.npy")
+    assert code == 2 and "query vector 0 has 2 values" in words
+    code, words = docs.fails("search", "docs", "--vectors", tmp_path / "none.npy")
+    assert code == 3 and "none.npy" in words
+    assert docs.fails("search", "docs", "--vectors", tmp_path / "queries.npy", "--like", "id = 1")[0] == 2
+
+
 def test_explain_says_what_a_search_cost(docs):
     explain = docs.json("search", "docs", "--vector", "[1,0,0]", "--explain")["explain"]
     assert explain["rounds"] >= 3 and explain["requests"] >= explain["rounds"] and explain["bytes_read"] > 0

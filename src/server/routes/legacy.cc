@@ -83,7 +83,7 @@ Result<Response> LegacySearch(Call& call) {
   FIRN_CHECK(ReadEffort(object, request));
   FIRN_TRY(const auto explain, object.Bool("explain"));
   const auto found = call.backend.engine.Search(table, std::nullopt, request, call.deadline);
-  call.backend.metrics.CountSearch(found);
+  call.backend.metrics.CountSearch(found ? &found->explain : nullptr);
   if (!found) return found.error();
   std::string rest = ",\"table\":";
   AppendJsonString(rest, table);

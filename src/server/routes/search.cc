@@ -18,9 +18,29 @@ Result<std::optional<float>> Distance(JsonObject& object, std::string_view name)
   return std::optional(static_cast<float>(*number));
 }
 
+/// `vector`, or `vectors`: then the answer has a list of rows for each of them.
+struct Queries {
+  std::vector<float> one;
+  std::optional<std::vector<std::vector<float>>> many;
+};
+
+Result<Queries> ReadQueries(JsonObject& object) {
+  Queries queries;
+  FIRN_TRY(auto one, object.Floats("vector"));
+  FIRN_TRY(queries.many, object.FloatLists("vectors"));
+  if (one && queries.many) {
+    return InvalidArgument("both 'vector' and 'vectors' are given",
+                           "A list of vectors is searched for together: put all of them into 'vectors'");
+  }
+  if (!one && !queries.many)
+    return InvalidArgument("the member 'vector' is missing", "Send one, or several as 'vectors'");
+  if (one) queries.one = *std::move(one);
+  return queries;
+}
+
+/// But for what to search for.
 Result<query::SearchRequest> ReadRequest(JsonObject& object) {
   query::SearchRequest request;
-  FIRN_TRY(request.vector, Required(object.Floats("vector"), "vector"));
   FIRN_TRY(const auto column, object.String("column"));
   request.vector_column = column.value_or("");
   FIRN_TRY(const auto k, object.Unsigned("k"));
@@ -52,23 +72,30 @@ Result<Response> SearchTable(Call& call) {
   FIRN_TRY(const RowFormat format, ChooseFormat(call));
   FIRN_CHECK(DecodeBody(call));
   FIRN_TRY(JsonObject object, JsonObject::Parse(call.body));
-  static constexpr std::array<std::string_view, 17> kMembers = {"vector",         "column",  "k",
-                                                                "offset",         "metric",  "filter",
-                                                                "postfilter",     "columns", "distance_at_least",
-                                                                "distance_below", "version", "with_row_id",
-                                                                "explain",        "recall",  "nprobes",
-                                                                "refine",         "exact"};
+  static constexpr std::array<std::string_view, 18> kMembers = {
+      "vector",         "vectors", "column",      "k",       "offset",
+      "metric",         "filter",  "postfilter",  "columns", "distance_at_least",
+      "distance_below", "version", "with_row_id", "explain", "recall",
+      "nprobes",        "refine",  "exact"};
   FIRN_CHECK(object.CheckMembers(kMembers));
-  FIRN_TRY(const query::SearchRequest request, ReadRequest(object));
+  FIRN_TRY(Queries queries, ReadQueries(object));
+  FIRN_TRY(query::SearchRequest request, ReadRequest(object));
   FIRN_TRY(const auto version, object.Unsigned("version"));
-  FIRN_TRY(const auto explain, object.Bool("explain"));
-  const auto found = call.backend.engine.Search(call.table(), version, request, call.deadline);
-  call.backend.metrics.CountSearch(found);
-  if (!found) return found.error();
-  Response response = RowsResponse(format, found->rows, found->explain.version, "results",
-                                   SearchMembers(found->explain, explain.value_or(false)));
-  if (format != RowFormat::kJson) AddWarning(found->explain, response);
-  return response;
+  FIRN_TRY(const auto asked, object.Bool("explain"));
+  engine::Engine& engine = call.backend.engine;
+  const auto answer = [&](const auto& found, const auto& rows_response) -> Result<Response> {
+    call.backend.metrics.CountSearch(found ? &found->explain : nullptr);
+    if (!found) return found.error();
+    const query::Explain& explain = found->explain;
+    Response answered =
+        rows_response(format, found->rows, explain.version, "results", SearchMembers(explain, asked.value_or(false)));
+    if (format != RowFormat::kJson) AddWarning(explain, answered);
+    return answered;
+  };
+  if (queries.many)
+    return answer(engine.SearchMany(call.table(), version, request, *queries.many, call.deadline), RowListsResponse);
+  request.vector = std::move(queries.one);
+  return answer(engine.Search(call.table(), version, request, call.deadline), RowsResponse);
 }
 
 }  // namespace firn::server
