@@ -31,12 +31,6 @@ Result<std::uint64_t> ParseBytes(const std::string& text) {
 
 void Print(const std::string& text) { std::fwrite(text.data(), 1, text.size(), stdout); }
 
-std::string Number(double value, const char* format = "%.3f") {
-  char text[48];
-  std::snprintf(text, sizeof text, format, value);
-  return text;
-}
-
 Status ListIndexes(Session& session, engine::Engine& engine, const std::string& name) {
   FIRN_TRY(const std::vector<engine::IndexDescription> indexes, engine.Indexes(name, session.deadline()));
   if (session.options().json) {

@@ -6,15 +6,6 @@
 #include "cli/terminal.h"
 
 namespace firn::cli {
-namespace {
-
-std::string Number(double value) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.4g", value);
-  return text;
-}
-
-}  // namespace
 
 std::string IndexesTable(std::span<const engine::IndexDescription> indexes) {
   TextTable table({{"index"},
@@ -30,7 +21,7 @@ std::string IndexesTable(std::span<const engine::IndexDescription> indexes) {
   for (const engine::IndexDescription& index : indexes) {
     table.Add({index.name, index.column, std::string(simd::NameOf(index.metric)), WithCommas(index.rows),
                WithCommas(index.rows_missing), WithCommas(index.segments), WithCommas(index.lists),
-               Number(static_cast<double>(index.promises)), HumanBytes(index.bytes), IsoTime(index.created)});
+               Number(static_cast<double>(index.promises), "%.4g"), HumanBytes(index.bytes), IsoTime(index.created)});
   }
   return table.Render(TerminalWidth());
 }
@@ -47,8 +38,8 @@ std::string IndexesJson(std::span<const engine::IndexDescription> indexes) {
             ",\"rows_missing\":" + std::to_string(index.rows_missing) +
             ",\"segments\":" + std::to_string(index.segments) + ",\"lists\":" + std::to_string(index.lists) +
             ",\"bytes\":" + std::to_string(index.bytes) +
-            ",\"recall_up_to\":" + Number(static_cast<double>(index.promises)) +
-            ",\"build_seconds\":" + Number(index.build_s) + ",\"created\":\"" + IsoTime(index.created) + "\"}";
+            ",\"recall_up_to\":" + Number(static_cast<double>(index.promises), "%.4g") +
+            ",\"build_seconds\":" + Number(index.build_s, "%.4g") + ",\"created\":\"" + IsoTime(index.created) + "\"}";
   }
   return text + "]";
 }

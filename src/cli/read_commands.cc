@@ -99,41 +99,20 @@ void PrintExplain(const query::Explain& explain) {
   } else {
     text += WithCommas(explain.rows_scanned) + " rows exactly\n";
   }
-  text += "store    " + WithCommas(explain.rounds) + " rounds, " + WithCommas(explain.requests) + " requests, " +
-          HumanBytes(explain.bytes_read) + " read\n";
+  const auto reads = [](const query::Reads& counted) {
+    return WithCommas(counted.rounds) + (counted.rounds == 1 ? " round, " : " rounds, ") +
+           WithCommas(counted.requests) + (counted.requests == 1 ? " request, " : " requests, ") +
+           HumanBytes(counted.bytes);
+  };
+  const bool far = explain.price_usd > 0;
+  if (far) text += "planned  " + reads(query::Reads(explain.opened) += explain.planned) + "\n";
+  text += (far ? "spent    " : "store    ") + reads({explain.rounds, explain.requests, explain.bytes_read}) + " read\n";
+  if (far)
+    text += "price    $" + Number(explain.price_usd, "%.2g") + ", $" + Number(explain.price_usd * 1e6, "%.3g") +
+            " for a million such searches (S3's list price of requests)\n";
   text += "time     " + HumanMillis(explain.total_ms) + "  (open " + HumanMillis(explain.open_ms) + ", search " +
           HumanMillis(explain.search_ms) + ", fetch " + HumanMillis(explain.fetch_ms) + ")\n";
   Print(text);
-}
-
-std::string ExplainJson(const query::Explain& explain) {
-  std::string text = "{\"plan\":";
-  AppendJsonString(text, explain.plan);
-  const auto add = [&](const char* name, const std::string& value) {
-    text.append(",\"").append(name).append("\":").append(value);
-  };
-  const auto millis = [](double value) {
-    char number[32];
-    std::snprintf(number, sizeof number, "%.3f", value);
-    return std::string(number);
-  };
-  add("version", std::to_string(explain.version));
-  add("fragments", std::to_string(explain.fragments));
-  add("way", "\"" + std::string(explain.way) + "\"");
-  add("rows_scanned", std::to_string(explain.rows_scanned));
-  add("lists", std::to_string(explain.lists));
-  add("graphs", std::to_string(explain.graphs));
-  add("rows_estimated", std::to_string(explain.rows_estimated));
-  add("rows_refined", std::to_string(explain.rows_refined));
-  add("candidates", std::to_string(explain.candidates));
-  add("rounds", std::to_string(explain.rounds));
-  add("requests", std::to_string(explain.requests));
-  add("bytes_read", std::to_string(explain.bytes_read));
-  add("open_ms", millis(explain.open_ms));
-  add("search_ms", millis(explain.search_ms));
-  add("fetch_ms", millis(explain.fetch_ms));
-  add("total_ms", millis(explain.total_ms));
-  return text + "}";
 }
 
 /// Where rows go: one of the formats, to a file or to standard output. A file appears when all is written.
@@ -295,7 +274,7 @@ void PrintResults(const SearchCommand& command, bool json, std::span<const arrow
       }
       text += ']';
     }
-    if (command.explain) text += ",\"explain\":" + ExplainJson(explain);
+    if (command.explain) text += ",\"explain\":" + query::ExplainJson(explain);
     Print(text + "}\n");
     return;
   }

@@ -218,6 +218,12 @@ std::string HumanBytes(std::uint64_t bytes) {
   return text;
 }
 
+std::string Number(double value, const char* format) {
+  char text[48];
+  std::snprintf(text, sizeof text, format, value);
+  return text;
+}
+
 std::string HumanMillis(double millis) {
   char text[32];
   std::snprintf(text, sizeof text,

@@ -65,6 +65,8 @@ std::string RenderRows(const arrow::RecordBatch& rows, std::size_t width);
 std::string WithCommas(std::uint64_t number);
 std::string HumanBytes(std::uint64_t bytes);
 std::string HumanMillis(double millis);
+/// As printf writes it.
+std::string Number(double value, const char* format = "%.3f");
 std::string IsoTime(WallTime time);
 
 }  // namespace firn::cli

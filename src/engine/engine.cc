@@ -155,6 +155,7 @@ auto Engine::Explained(std::string_view name, std::optional<std::uint64_t> versi
   const SteadyTime begin = clock.Now();
   FIRN_TRY(const std::shared_ptr<query::OpenTable> table, OpenTable(name, version, deadline));
   const SteadyTime opened = clock.Now();
+  const store::StoreCounts for_open = Counts() - before;
   FIRN_TRY(auto result, find(*table));
   const SteadyTime end = clock.Now();
   const store::StoreCounts spent = Counts() - before;
@@ -164,6 +165,8 @@ auto Engine::Explained(std::string_view name, std::optional<std::uint64_t> versi
   result.explain.rounds = spent.rounds();
   result.explain.requests = spent.requests();
   result.explain.bytes_read = spent.bytes_read();
+  result.explain.opened = {for_open.rounds(), for_open.requests(), for_open.bytes_read()};
+  if (!parts_->mapped()) result.explain.price_usd = store::PriceAtS3(spent);
   return result;
 }
 

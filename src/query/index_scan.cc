@@ -11,9 +11,6 @@
 namespace firn::query {
 namespace {
 
-/// Of one vector. Supplements are worth their bytes while they are few; else the vectors of more candidates are read
-/// instead.
-constexpr std::uint64_t kMostSupplementBytes = 2ULL << 20;
 constexpr std::uint64_t kMostListBytes = 512ULL << 20;  // that are read for many vectors at once
 constexpr std::size_t kTogether = 16;                   // vectors that a thread takes at a time
 
@@ -214,8 +211,9 @@ class SegmentScan {
     std::size_t kept = 0;
     for (std::size_t i = 0; i < group_.left.size(); i++) {
       const Progress& progress = progress_[i];
+      constexpr std::uint64_t kFew = 8;  // of so many, one that is missing costs little recall
       const bool near_end =
-          group_.estimates[group_.left[i]].size() >= plan_.wanted && progress.missing <= progress.lists;
+          group_.estimates[group_.left[i]].size() >= plan_.wanted && kFew * progress.missing <= progress.lists;
       if (progress.missing > 0 && !near_end) group_.left[kept++] = group_.left[i];
     }
     group_.left.resize(kept);

@@ -5,6 +5,7 @@
 #include "query/exact_scan.h"
 #include "query/index_scan.h"
 #include "query/plan.h"
+#include "query/planned_reads.h"
 #include "query/rank.h"
 
 namespace firn::query {
@@ -150,6 +151,7 @@ Result<NearestOfMany> FindNearest(OpenTable& table, const SearchRequest& request
     for (const std::vector<float>& vector : vectors)
       table.CountSearch(plan.column, plan.metric, vector, plan.prefilter ? request.filter : "");
   }
+  if (!plan.vectors) explain.planned = PlannedReads(table, plan, request, vectors.size());
   // 3. Scatter and 4. merge: the nearest of every segment and of every piece of what has no index.
   FIRN_TRY(Found found, Scatter(table, plan, request, vectors, explain, deadline));
   if (found.damage) {

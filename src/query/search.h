@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "arrow/array.h"
+#include "query/explain.h"
 #include "query/open_table.h"
 #include "simd/distance.h"
 
@@ -45,28 +46,6 @@ std::optional<simd::Element> ElementOf(const arrow::Type& type);
 
 /// The column that `asked` names, or the only one with vectors when it is "". InvalidArgument names the choices.
 Result<std::string> VectorColumn(const table::Snapshot& snapshot, const std::string& asked);
-
-/// What a query cost, planned against spent. Of many vectors at once: what all of them cost; a list that two of them
-/// scan counts twice, and what was read for both counts once.
-struct Explain {
-  std::uint64_t version = 0;
-  std::uint64_t fragments = 0;
-  std::uint64_t rows_scanned = 0;     // rows whose exact distance was computed
-  std::uint64_t rows_matching = 0;    // of them, rows that passed the filter
-  std::uint64_t lists = 0;            // of the index, scanned
-  std::uint64_t graphs = 0;           // walked instead of lists
-  std::uint64_t rows_estimated = 0;   // by one bit a dimension
-  std::uint64_t rows_refined = 0;     // by the supplement
-  std::uint64_t candidates = 0;       // whose vectors were read
-  std::vector<std::string> warnings;  // the answer is right, but an index that should have helped did not
-  std::string_view
-      way;  // "exact", "matches" (each row that the filter lets through) or "lists" (of the index, or its graph)
-  std::string plan;  // one line: "exact l2 over 100000 rows in 1 fragment, prefilter (...)"
-  double open_ms = 0, search_ms = 0, fetch_ms = 0;
-  // Filled by the engine from its counting store:
-  std::uint64_t rounds = 0, requests = 0, bytes_read = 0;
-  double total_ms = 0;
-};
 
 /// Steps 1 to 4 of a search: which rows, and how far; nearest first, ties by row address. `offset` of them are still
 /// there.

@@ -1,6 +1,12 @@
 #include "store/counting.h"
 
 namespace firn::store {
+
+double PriceAtS3(const StoreCounts& counts) {
+  constexpr double kRead = 0.4e-6, kOther = 5e-6;
+  return kRead * static_cast<double>(counts.reads.requests) +
+         kOther * static_cast<double>(counts.lists.requests + counts.puts.requests + counts.uploads.requests);
+}
 namespace {
 
 using Operation = StoreCounts::Operation;

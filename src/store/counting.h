@@ -40,6 +40,10 @@ struct StoreCounts {
   bool operator==(const StoreCounts&) const = default;
 };
 
+/// US dollars of the requests at S3's list price (S3 Standard, us-east-1: $0.40 for a million reads, $5 for a million
+/// of all others but deletes, which are free). Bytes cost nothing inside the region.
+double PriceAtS3(const StoreCounts& counts);
+
 /// Sums up over any number of stores and threads. Thread-safe.
 class StoreCounter {
  public:

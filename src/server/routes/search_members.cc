@@ -15,36 +15,6 @@ Result<std::optional<std::uint32_t>> Effort(JsonObject& object, std::string_view
   return std::optional(static_cast<std::uint32_t>(std::min<std::uint64_t>(*number, UINT32_MAX)));
 }
 
-std::string ExplainMember(const query::Explain& explain) {
-  std::string out = ",\"explain\":{\"plan\":";
-  AppendJsonString(out, explain.plan);
-  const auto number = [&](std::string_view name, double value) {
-    char text[32];
-    std::snprintf(text, sizeof text, "%.3f", value);
-    out.append(",\"").append(name).append("\":").append(text);
-  };
-  const auto count = [&](std::string_view name, std::uint64_t value) {
-    out.append(",\"").append(name).append("\":").append(std::to_string(value));
-  };
-  out += ",\"way\":\"" + std::string(explain.way) + "\"";
-  count("fragments", explain.fragments);
-  count("lists", explain.lists);
-  count("graphs", explain.graphs);
-  count("rows_estimated", explain.rows_estimated);
-  count("rows_refined", explain.rows_refined);
-  count("candidates", explain.candidates);
-  count("rows_scanned", explain.rows_scanned);
-  count("rows_matching", explain.rows_matching);
-  count("rounds", explain.rounds);
-  count("requests", explain.requests);
-  count("bytes_read", explain.bytes_read);
-  number("open_ms", explain.open_ms);
-  number("search_ms", explain.search_ms);
-  number("fetch_ms", explain.fetch_ms);
-  number("total_ms", explain.total_ms);
-  return out + "}";
-}
-
 }  // namespace
 
 Status ReadEffort(JsonObject& object, query::SearchRequest& request) {
@@ -64,7 +34,7 @@ std::string SearchMembers(const query::Explain& explain, bool asked) {
     AppendJsonString(out, warning);
   }
   if (!out.empty()) out += "]";
-  if (asked) out += ExplainMember(explain);
+  if (asked) out += ",\"explain\":" + query::ExplainJson(explain);
   return out;
 }
 
