@@ -234,9 +234,7 @@ TEST_F(ColdSearchTest, AHintHasLittleForEachDataFile) {
 TEST_F(ColdSearchTest, AHintIsMadeFromTheLastOneAndReadsOnlyWhatIsNew) {
   CreateParts();
   MustBuild();
-  Process writer(environment_, store_);
-  ASSERT_TRUE(table::WriteHead(writer.environment, kRoot, Deadline::Never()));
-  ASSERT_TRUE(writer.database.OpenNewest("docs", Deadline::Never()));
+  WriteHint();
   Append(Rows(10'000, 50));
   std::vector<std::string> read;
   faults_ = [&](const store::OperationInfo& operation) -> store::FaultDecision {
@@ -244,7 +242,7 @@ TEST_F(ColdSearchTest, AHintIsMadeFromTheLastOneAndReadsOnlyWhatIsNew) {
       read.emplace_back(operation.key);
     return {};
   };
-  ASSERT_TRUE(table::WriteHead(writer.environment, kRoot, Deadline::Never()));
+  WriteHint();
   faults_ = {};
   EXPECT_THAT(read, ElementsAre("docs.lance/data/" + Snapshot()->manifest().fragments.back().files[0].path));
   EXPECT_LE(ColdSearch(Wide(3)).spent.rounds(), 5U);

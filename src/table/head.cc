@@ -67,11 +67,13 @@ class Ahead {
       : environment_(environment),
         root_(root),
         deadline_(deadline),
-        near_(store::Borrow(environment.store), kNearBytes),
+        last_(store::Borrow(environment.store), kNearBytes),
+        near_(store::Borrow(last_), kNearBytes),
         first_(store::Borrow(near_), {.total_bytes = kMaxHeadBytes, .read_bytes = kMaxHeadBytes}),
         indexes_(store::Borrow(near_), {.total_bytes = kMaxHeadIndexBytes, .read_bytes = kMaxHeadIndexBytes}) {}
 
   Result<std::vector<store::BundleEntry>> Collect() {
+    TakeLast();
     FIRN_TRY(const lance::Manifest manifest, ReadStates());
     FIRN_CHECK(ReadMetadata(manifest));
     std::vector<store::BundleEntry> entries = first_.TakeEntries();
@@ -85,6 +87,18 @@ class Ahead {
   }
 
  private:
+  /// What the last hint says of data files, whose names are used once: only new ones are read.
+  void TakeLast() {
+    const Result<store::ReadResult> head =
+        store::Read(environment_.store, store::ReadRequest::WholeUncached(HeadKey(root_)), deadline_);
+    if (!head) return;
+    Result<std::vector<store::BundleEntry>> entries = store::DecodeBundle(head->bytes, HeadKey(root_));
+    if (!entries) return;
+    const std::string files = std::string(root_) + "/data/";
+    std::erase_if(*entries, [&](const store::BundleEntry& entry) { return !entry.key.starts_with(files); });
+    last_.Add(*std::move(entries));
+  }
+
   /// The manifest, the catalog, hot parts and deletion files.
   Result<lance::Manifest> ReadStates() {
     FIRN_TRY(store::ListPage versions, first_.List(lance::LatestVersionListing(root_), deadline_));
@@ -128,8 +142,7 @@ class Ahead {
       const lance::ReadContext context{from, std::string(root_), manifest.schema, cache, &environment_.pool};
       return lance::ReadMetadata(context, fragments, columns, deadline_, what);
     };
-    store::RecordingStore wide(store::Borrow(environment_.store),
-                               {.total_bytes = kNearBytes, .read_bytes = kMaxHeadBytes});
+    store::RecordingStore wide(store::Borrow(last_), {.total_bytes = kNearBytes, .read_bytes = kMaxHeadBytes});
     lance::FileMetadataCache none, known;
     FIRN_CHECK(read(wide, none, {}));
     near_.Add(wide.TakeEntries());
@@ -140,7 +153,8 @@ class Ahead {
   const Environment& environment_;
   const std::string_view root_;
   const Deadline& deadline_;
-  store::PrimedStore near_;
+  store::PrimedStore last_;
+  store::PrimedStore near_;        // with what was read at once
   store::RecordingStore first_;    // what every search needs
   store::RecordingStore indexes_;  // of pages: what one needs that shows such columns
 };

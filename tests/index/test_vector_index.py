@@ -193,6 +193,13 @@ def test_a_damaged_catalog_means_no_index_until_the_next_build(folder_db):
     newest = min(pathlib.Path(folder_db.uri, "docs.lance/_firn/catalog").iterdir())
     flip(newest, 0.5)
     assert found_ids(folder_db, QUERIES[0]) == true_ids(data, QUERIES[0])
+    vector = QUERIES[0].tolist()
+    (warning,) = folder_db.json("search", "docs", "--vector", json.dumps(vector))["warnings"]
+    assert "no index is used" in warning and newest.name in warning and "Build the index again" in warning
+    with Server(folder_db) as server:
+        for path, body in [("/v1/tables/docs/search", {"vector": vector}), ("/search", {"table": "docs", "query_vector": vector})]:
+            answer = requests.post(f"{server.url}{path}", json=body)
+            assert answer.json()["warnings"] == [warning]
     assert found_ids(folder_db, QUERIES[0], "--version", "1") == true_ids(data, QUERIES[0])
     assert folder_db.json("show", "docs")["indexes"] == []
     folder_db.run("index", "docs")
