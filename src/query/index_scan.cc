@@ -12,7 +12,7 @@ namespace firn::query {
 namespace {
 
 constexpr std::uint64_t kMostListBytes = 512ULL << 20;  // that are read for many vectors at once
-constexpr std::size_t kTogether = 16;                   // vectors that a thread takes at a time
+constexpr std::size_t kTogether = 16;                   // vectors that a thread takes at a time, at most
 
 /// The graph that answers for a segment, and how wide to search in it. With a filter, or many deleted rows, lists lose
 /// no recall where a graph would.
@@ -59,11 +59,13 @@ struct Group {
 /// Runs `body(segment, begin, end)` for places begin to end of group.left, as many as one thread takes at a time.
 Status ForEachPart(const OpenTable& table, const Plan& plan, const Group& group,
                    const std::function<Status(std::size_t, std::size_t, std::size_t)>& body, const Deadline& deadline) {
-  const std::size_t parts = (group.left.size() + kTogether - 1) / kTogether;
+  const std::size_t threads = table.snapshot().environment().pool.size();
+  const std::size_t together = std::min((group.left.size() + threads - 1) / threads, kTogether);
+  const std::size_t parts = (group.left.size() + together - 1) / together;
   return ForEach(table, plan.index->segments.size() * parts, [&](std::size_t task) -> Status {
     FIRN_CHECK(deadline.Check("the search of " + table.snapshot().name()));
-    const std::size_t begin = task % parts * kTogether;
-    return body(task / parts, begin, std::min(begin + kTogether, group.left.size()));
+    const std::size_t begin = task % parts * together;
+    return body(task / parts, begin, std::min(begin + together, group.left.size()));
   });
 }
 
