@@ -48,8 +48,9 @@ class PeakMemory(threading.Thread):
                     text = status.read_text()
                 except OSError:
                     continue
-                if text.startswith("Name:\tfirn\n") and f"\nPPid:\t{os.getpid()}\n" in text:
-                    self.peak_kib = max(self.peak_kib, int(re.search(r"RssAnon:\s+(\d+)", text)[1]))
+                held = re.search(r"RssAnon:\s+(\d+)", text)  # not in the status of one that has ended
+                if held and text.startswith("Name:\tfirn\n") and f"\nPPid:\t{os.getpid()}\n" in text:
+                    self.peak_kib = max(self.peak_kib, int(held[1]))
 
     def __enter__(self):
         self.start()

@@ -93,7 +93,7 @@ class Tracer {
       Neighbour neighbour{.score = scores[rank_of[list]], .lists = rank_of[list] + 1};
       if (query.matches != nullptr)
         neighbour.sparseness = std::log10(static_cast<float>(segment_.header().lists[list].rows) /
-                                          static_cast<float>(std::max(1U, (*query.matches)[list])));
+                                          static_cast<float>(std::max(1U, query.matches->counts[list])));
       trace.neighbours.push_back(neighbour);
       trace.lost +=
           std::ranges::none_of(found, [&](const index::Candidate& candidate) { return candidate.row == row; }) ? 1 : 0;
@@ -104,23 +104,23 @@ class Tracer {
   /// A query of its own for each, as that of another row: the rows of the lists nearest to `elsewhere`.
   struct Region {
     index::RowMask mask;
-    std::vector<std::uint32_t> matches;
+    index::ListMatches matches;
   };
-  Region RegionAround(const CalibrationQuery& elsewhere, index::SegmentQuery& scratch) const {
+  Result<Region> RegionAround(const CalibrationQuery& elsewhere, index::SegmentQuery& scratch) const {
     const index::SegmentHeader& header = segment_.header();
-    Region region{index::RowMask((list_of_.size() + 63) / 64), std::vector<std::uint32_t>(header.lists.size())};
+    Region region{index::RowMask((list_of_.size() + 63) / 64), {}};
     const auto wanted = static_cast<std::size_t>(kRegionShare * static_cast<double>(header.rows)) + kNeighbours;
     segment_.Prepare(elsewhere.vector, scratch);
     std::size_t held = 0;
     for (const std::uint32_t list : segment_.Probes(scratch, header.lists.size())) {
       if (held >= wanted) break;
       held += header.lists[list].rows;
-      region.matches[list] = header.lists[list].rows;
       for (std::size_t i = 0; i < header.lists[list].rows; i++) {
         const std::uint32_t row = segment_.RowAt(list, lists_.lists[list].codes, i);
         if (row < list_of_.size()) region.mask[row / 64] |= std::uint64_t{1} << (row % 64);
       }
     }
+    FIRN_TRY(region.matches, segment_.MatchLists(lists_, region.mask));
     return region;
   }
 
@@ -201,7 +201,8 @@ Result<Traces> TraceRegions(const Tracer& tracer, std::span<const CalibrationQue
                             const Deadline& deadline) {
   const std::size_t count = std::min(kFilteredQueries, queries.size());
   return TraceAll(count, pool, deadline, [&](std::size_t i, index::SegmentQuery& scratch) -> Result<Trace> {
-    const Tracer::Region region = tracer.RegionAround(queries[(i + queries.size() / 2) % queries.size()], scratch);
+    FIRN_TRY(const Tracer::Region region,
+             tracer.RegionAround(queries[(i + queries.size() / 2) % queries.size()], scratch));
     CalibrationQuery query = queries[i];
     query.mask = &region.mask;
     query.matches = &region.matches;
@@ -216,7 +217,7 @@ Result<Traces> TraceTenths(const Tracer& tracer, const index::VectorSegment& seg
   for (std::uint64_t row = 0; row < tracer.physical_rows(); row++) {
     if ((row * 0x9E3779B97F4A7C15ULL >> 32) % 10 == 0) tenth[row / 64] |= std::uint64_t{1} << (row % 64);
   }
-  FIRN_TRY(const std::vector<std::uint32_t> matches, segment.CountMatches(lists, tenth));
+  FIRN_TRY(const index::ListMatches matches, segment.MatchLists(lists, tenth));
   const std::size_t count = std::min(kFilteredQueries, queries.size());
   return TraceAll(count, pool, deadline, [&](std::size_t i, index::SegmentQuery& scratch) -> Result<Trace> {
     CalibrationQuery query = queries[queries.size() - count + i];

@@ -15,8 +15,8 @@ namespace firn::maintain {
 struct CalibrationQuery {
   std::vector<float> vector;
   std::optional<std::uint32_t> own_row{};
-  const index::RowMask* mask = nullptr;                 // of its filter
-  const std::vector<std::uint32_t>* matches = nullptr;  // of each list, with a mask
+  const index::RowMask* mask = nullptr;         // of its filter
+  const index::ListMatches* matches = nullptr;  // the same by lists, with a mask
 };
 
 inline constexpr std::size_t kCalibrationQueries = 1000;

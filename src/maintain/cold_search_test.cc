@@ -378,5 +378,32 @@ TEST_F(ColdSearchTest, ASegmentOfANewerFormatIsAWarningThatSaysSo) {
   }
 }
 
+TEST_F(ColdSearchTest, AsManyRoundsArePlannedAsAreSpent) {
+  CreateParts();
+  MustBuild();
+  WriteHint();
+  for (const char* filter : {"", "cluster < 5"}) {
+    SearchRequest request = Wide(3);
+    request.filter = filter;
+    Process process(environment_, store_);
+    auto opened = process.database.OpenNewest("docs", Deadline::Never());
+    ASSERT_TRUE(opened);
+    const auto table = std::make_shared<query::OpenTable>(opened->snapshot, std::move(opened->catalog), kCold);
+    if (request.filter.empty()) {
+      const StoreCounts before = counter_.Counts();
+      const query::Reads planned = Run(*table, request).explain.planned;
+      const StoreCounts spent = counter_.Counts() - before;
+      EXPECT_EQ(planned.rounds, spent.rounds());
+      EXPECT_GE(planned.requests, spent.requests()) << "ranges side by side are read together";
+      EXPECT_GT(planned.bytes, 0U);
+      EXPECT_LE(planned.bytes, spent.bytes_read()) << "of so small a table more is read than is needed";
+    } else {
+      EXPECT_GE(Run(*table, request).explain.planned.rounds, 1U);
+    }
+  }
+  const auto mapped = Open(kMapped);
+  EXPECT_EQ(Run(*mapped, Wide(3)).explain.planned.rounds, 0U) << "nothing is read that must be waited for";
+}
+
 }  // namespace
 }  // namespace firn::maintain

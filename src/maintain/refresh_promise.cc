@@ -57,9 +57,9 @@ Result<std::size_t> RefreshPromise(query::OpenTable& table, const std::string& c
         continue;
       }
       const auto mask = masks.find(query.filter);
-      if (mask == masks.end() || mask->second->list_matches[s].empty() || mask->second->matches[s] == 0) continue;
+      if (mask == masks.end() || !mask->second->list_matches[s] || mask->second->matches[s] == 0) continue;
       filtered.push_back(
-          {.vector = query.vector, .mask = &mask->second->masks[s], .matches = &mask->second->list_matches[s]});
+          {.vector = query.vector, .mask = &mask->second->masks[s], .matches = &*mask->second->list_matches[s]});
     }
     index::SegmentEntry entry = *segment.entry;
     FIRN_TRY(const bool done,

@@ -397,6 +397,8 @@ void OpenTable::Cool() {
     index = std::move(cold);
   }
   vectors_.clear();
+  masks_.clear();
+  mask_bytes_ = 0;
   resident_bytes_ = 0;
 }
 
@@ -432,11 +434,13 @@ Result<std::shared_ptr<const FilterMask>> OpenTable::MaskOf(const std::string& c
       return found->mask;
     }
   }
-  FIRN_TRY(auto mask, Evaluate(*index, predicate, deadline));
+  FIRN_TRY(const auto vectors, Vectors(column, deadline));
+  FIRN_TRY(auto mask, Evaluate(*index, predicate, vectors, deadline));
   if (DependsOnTime(text)) return mask;
-  std::uint64_t bytes = mask->few.size() * sizeof(lance::RowAddress) + key.size() + sizeof(FilterMask);
+  std::uint64_t bytes =
+      mask->few.size() * (sizeof(lance::RowAddress) + sizeof(void*)) + key.size() + sizeof(FilterMask);
   for (const index::RowMask& each : mask->masks) bytes += each.size() * 8;
-  for (const std::vector<std::uint32_t>& each : mask->list_matches) bytes += each.size() * sizeof each[0];
+  for (const auto& each : mask->list_matches) bytes += each ? each->SizeBytes() : 0;
   const std::lock_guard lock(mutex_);
   if (bytes > residency_.mask_bytes || std::ranges::find(masks_, key, &KeptMask::key) != masks_.end()) return mask;
   masks_.push_front({key, mask, bytes});
@@ -450,6 +454,7 @@ Result<std::shared_ptr<const FilterMask>> OpenTable::MaskOf(const std::string& c
 
 Result<std::shared_ptr<const FilterMask>> OpenTable::Evaluate(const ColumnIndex& index,
                                                               const filter::Predicate& predicate,
+                                                              std::shared_ptr<const ResidentVectors> vectors,
                                                               const Deadline& deadline) const {
   struct Place {
     std::size_t segment;
@@ -500,8 +505,8 @@ Result<std::shared_ptr<const FilterMask>> OpenTable::Evaluate(const ColumnIndex&
     mask->total += mask->matches.back();
     mask->list_matches.emplace_back();
     if (!index.segments[s].lists) continue;
-    auto counts = index.segments[s].segment->CountMatches(*index.segments[s].lists, mask->masks[s]);
-    if (counts) mask->list_matches.back() = *std::move(counts);  // else the scan will say what is wrong
+    auto by_lists = index.segments[s].segment->MatchLists(*index.segments[s].lists, mask->masks[s]);
+    if (by_lists) mask->list_matches.back() = *std::move(by_lists);  // else the scan will say what is wrong
   }
   if (mask->total > FilterMask::kFewRows) return std::shared_ptr<const FilterMask>(mask);
   for (std::size_t s = 0; s < index.segments.size(); s++) {
@@ -513,6 +518,10 @@ Result<std::shared_ptr<const FilterMask>> OpenTable::Evaluate(const ColumnIndex&
     }
   }
   std::ranges::sort(mask->few);
+  mask->vectors = std::move(vectors);
+  if (mask->vectors) {
+    for (const lance::RowAddress row : mask->few) mask->few_places.push_back(mask->vectors->At(row));
+  }
   return std::shared_ptr<const FilterMask>(mask);
 }
 

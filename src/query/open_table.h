@@ -83,10 +83,13 @@ struct ColumnIndex {
 struct FilterMask {
   std::vector<index::RowMask> masks;   // for each segment of the ColumnIndex; without rows that are not live
   std::vector<std::uint64_t> matches;  // for each segment
-  /// For each segment whose lists are in memory, how many rows of each list match; empty for others.
-  std::vector<std::vector<std::uint32_t>> list_matches;
+  /// For each segment whose lists are in memory, the same by lists.
+  std::vector<std::optional<index::ListMatches>> list_matches;
   std::vector<lance::RowAddress> few;  // all matching rows of segments, when they are at most kFewRows, in order
-  std::uint64_t total = 0;             // in segments
+  /// Where the few rows' vectors are, when those were in memory: `vectors` keeps them there. Null for null vectors.
+  std::vector<const std::uint8_t*> few_places;
+  std::shared_ptr<const ResidentVectors> vectors;
+  std::uint64_t total = 0;  // in segments
   static constexpr std::uint64_t kFewRows = 1U << 16;
 };
 
@@ -155,6 +158,7 @@ class OpenTable : public std::enable_shared_from_this<OpenTable> {
   };
   const std::vector<NamedLanceIndex>& LanceIndexesOf(std::int32_t field_id, const Deadline& deadline);
   Result<std::shared_ptr<const FilterMask>> Evaluate(const ColumnIndex& index, const filter::Predicate& predicate,
+                                                     std::shared_ptr<const ResidentVectors> vectors,
                                                      const Deadline& deadline) const;
   std::uint64_t BytesOfVectors(const std::string& column) const;
   std::string KeyOf(const std::string& column, simd::Metric metric) const;

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <cstdio>
 
+#include "simd/quantised.h"
+
 namespace firn::query {
 namespace {
 
@@ -66,7 +68,7 @@ Status CheckEffort(std::string_view name, std::optional<std::uint32_t> effort, s
 
 /// Nanoseconds of one row's exact distance, vectors in memory; and of one row's 1-bit estimate. Rough, from
 /// measurements: only their ratio matters.
-double ExactCost(std::size_t dim) { return 40 + 0.05 * static_cast<double>(dim); }
+double ExactCost(std::size_t row_bytes) { return 20 + 0.022 * static_cast<double>(row_bytes); }
 double EstimateCost(std::size_t dim) { return 0.004 * static_cast<double>(dim); }
 
 const index::Calibration* CalibrationFor(const OpenSegment& segment, float recall) {
@@ -84,18 +86,16 @@ double RowsByLists(const SearchRequest& request, const Plan& plan) {
     const index::SegmentHeader& header = segment.segment->header();
     const double usual = static_cast<double>(header.rows) * static_cast<double>(ListsFor(segment, request, plan, i)) /
                          static_cast<double>(header.lists.size());
-    // Lists without a match are passed over.
-    double most = plan.mask->list_matches[i].empty() ? usual : 0;
-    for (std::size_t list = 0; list < plan.mask->list_matches[i].size(); list++)
-      most += plan.mask->list_matches[i][list] > 0 ? static_cast<double>(header.lists[list].rows) : 0.0;
-    rows += std::min(usual, most);
+    // Blocks without a match are passed over.
+    const auto& matches = plan.mask->list_matches[i];
+    rows += matches ? std::min(usual, static_cast<double>(simd::kBlockCodes * matches->used_blocks)) : usual;
   }
   return rows;
 }
 
 bool SquaresFit(std::span<const float> vector) {
   float norm2 = 0;
-  for (const float value : vector) norm2 += value * value;
+  simd::DotMatrix(vector.data(), 1, vector.data(), 1, vector.size(), &norm2);
   return norm2 < 1e36F;
 }
 
@@ -134,9 +134,9 @@ Status ChooseWay(OpenTable& table, const SearchRequest& request, Vectors vectors
   // Many vectors share these requests: all of a row's, and those of the lists where they meet, which is nowhere at
   // worst.
   const auto many = static_cast<double>(vectors.size());
-  const double exact =
-      static_cast<double>(plan.mask->total) * ((plan.vectors ? 0 : kRequestCost) + many * ExactCost(dim));
-  double lists = many * (RowsByLists(request, plan) * EstimateCost(dim) + 20'000);
+  const double exact = static_cast<double>(plan.mask->total) *
+                       ((plan.vectors ? 0 : kRequestCost) + many * ExactCost(dim * simd::SizeOf(plan.element)));
+  double lists = many * (RowsByLists(request, plan) * EstimateCost(dim) + 25'000);
   for (std::size_t i = 0; i < plan.index->segments.size(); i++) {
     const OpenSegment& segment = plan.index->segments[i];
     const double all = static_cast<double>(segment.segment->header().lists.size());
@@ -246,8 +246,8 @@ index::ScanOptions EffortFor(const OpenSegment& segment, const SearchRequest& re
   }
   if (plan.mask) {
     effort.mask = &plan.mask->masks[segment_number];
-    const std::vector<std::uint32_t>& matches = plan.mask->list_matches[segment_number];
-    if (!matches.empty()) effort.matches = &matches;
+    const auto& matches = plan.mask->list_matches[segment_number];
+    if (matches) effort.matches = &*matches;
     effort.sparse_shift = segment.entry->sparse_shift;
   } else if (segment.live) {
     effort.mask = &*segment.live;

@@ -40,12 +40,10 @@ class ExactDistance {
 
 using RowsToScore = std::vector<std::span<const lance::RowAddress>>;  // by vector
 
-/// Offers the exact distance of every row, from vectors in memory.
+/// Offers the exact distance of every row, from vectors in memory, where `places` says.
 void ScoreResident(const Plan& plan, const ExactDistance& exact, std::span<const lance::RowAddress> rows,
-                   simd::TopK& top) {
-  constexpr std::size_t kAhead = 8;
-  std::vector<const std::uint8_t*> places(rows.size());
-  for (std::size_t i = 0; i < rows.size(); i++) places[i] = plan.vectors->At(rows[i]);
+                   std::span<const std::uint8_t* const> places, simd::TopK& top) {
+  constexpr std::size_t kAhead = 4;
   const std::size_t lines = std::min<std::size_t>((plan.vectors->row_bytes() + 63) / 64, 16);
   for (std::size_t i = 0; i < rows.size(); i++) {
     if (i + kAhead < rows.size() && places[i + kAhead] != nullptr) {
@@ -119,7 +117,15 @@ Result<HitsOfEach> Score(const OpenTable& table, const Plan& plan, const SearchR
   if (plan.vectors) {
     FIRN_CHECK(ForEach(table, vectors.size(), [&](std::size_t v) -> Status {
       simd::TopK top(plan.wanted);
-      ScoreResident(plan, ExactDistance(plan, request, vectors[v]), rows[v], top);
+      std::vector<const std::uint8_t*> found;
+      std::span<const std::uint8_t* const> places;
+      if (plan.way == Way::kMatches && plan.mask->vectors == plan.vectors) {
+        places = plan.mask->few_places;
+      } else {
+        for (const lance::RowAddress row : rows[v]) found.push_back(plan.vectors->At(row));
+        places = found;
+      }
+      ScoreResident(plan, ExactDistance(plan, request, vectors[v]), rows[v], places, top);
       hits[v] = top.Take();
       return {};
     }));

@@ -59,6 +59,15 @@ TEST_F(Counting, EveryOperationCountsUnderItsName) {
   EXPECT_EQ(counts.bytes_written(), 10U);
 }
 
+TEST(PriceAtS3, IsThatOfReadsAndOfAllOthersButDeletes) {
+  StoreCounts counts;
+  counts.reads = {.rounds = 2, .requests = 1'000'000, .bytes_read = 1};
+  EXPECT_DOUBLE_EQ(PriceAtS3(counts), 0.4);
+  counts.lists.requests = counts.puts.requests = 100'000;
+  counts.deletes.requests = 1'000'000;
+  EXPECT_DOUBLE_EQ(PriceAtS3(counts), 1.4);
+}
+
 TEST_F(Counting, LosesNothingUnderManyThreads) {
   {
     std::vector<std::jthread> threads;

@@ -91,7 +91,7 @@ Result<LoadedLists> VectorSegment::Map(Buffer object) const {
   if (object.size() != object_bytes()) return Corrupt(key_, "its size is not what its footer says");
   LoadedLists loaded;
   loaded.lists.resize(header_.lists.size());
-  loaded.checked = std::make_unique<std::atomic<bool>[]>(header_.lists.size());
+  loaded.checked = std::make_unique<std::atomic<bool>[]>(2 * header_.lists.size());
   const ByteSpan bytes = object.bytes();
   for (std::size_t i = 0; i < header_.lists.size(); i++) {
     loaded.lists[i] = {bytes.subspan(codes_at_[i], codes_at_[i + 1] - codes_at_[i]),
@@ -101,18 +101,25 @@ Result<LoadedLists> VectorSegment::Map(Buffer object) const {
   return loaded;
 }
 
-Status VectorSegment::CheckList(std::uint32_t list, const LoadedLists& loaded) const {
-  if (loaded.checked[list].load(std::memory_order_relaxed)) return {};
-  const ListEntry& entry = header_.lists[list];
-  const LoadedLists::List& bytes = loaded.lists[list];
-  const bool codes = bytes.codes.size() == header_.CodesBytes(entry) && Crc32c(bytes.codes) == entry.codes_crc;
-  const bool supplement = bytes.supplement.empty() || (bytes.supplement.size() == header_.SupplementBytes(entry) &&
-                                                       Crc32c(bytes.supplement) == entry.supplement_crc);
-  if (!codes || !supplement) {
-    return Corrupt(key_, "the checksum of list " + std::to_string(list) + " does not match");
-  }
-  loaded.checked[list].store(true, std::memory_order_relaxed);
+Status VectorSegment::CheckPart(std::size_t part, const LoadedLists& loaded, ByteSpan bytes, std::uint64_t size,
+                                std::uint32_t crc) const {
+  if (loaded.checked[part].load(std::memory_order_relaxed)) return {};
+  if (bytes.size() != size || Crc32c(bytes) != crc)
+    return Corrupt(key_, "the checksum of list " + std::to_string(part / 2) + " does not match");
+  loaded.checked[part].store(true, std::memory_order_relaxed);
   return {};
+}
+
+Status VectorSegment::CheckCodes(std::uint32_t list, const LoadedLists& loaded) const {
+  const ListEntry& entry = header_.lists[list];
+  return CheckPart(2 * std::size_t{list}, loaded, loaded.lists[list].codes, header_.CodesBytes(entry), entry.codes_crc);
+}
+
+/// Apart from the codes: of far lists nothing is refined, and supplements are most of a segment's bytes.
+Status VectorSegment::CheckSupplement(std::uint32_t list, const LoadedLists& loaded) const {
+  const ListEntry& entry = header_.lists[list];
+  return CheckPart(2 * std::size_t{list} + 1, loaded, loaded.lists[list].supplement, header_.SupplementBytes(entry),
+                   entry.supplement_crc);
 }
 
 std::vector<store::ReadRequest> VectorSegment::Requests(std::span<const std::uint32_t> lists, bool supplements) const {
@@ -129,7 +136,7 @@ Result<LoadedLists> VectorSegment::Accept(std::span<const std::uint32_t> lists, 
   const std::size_t parts = supplements ? 2 : 1;
   LoadedLists loaded;
   loaded.lists.resize(header_.lists.size());
-  loaded.checked = std::make_unique<std::atomic<bool>[]>(header_.lists.size());
+  loaded.checked = std::make_unique<std::atomic<bool>[]>(2 * header_.lists.size());
   for (std::size_t i = 0; i < answers.size(); i++) {
     if (!answers[i]) {
       // The object is shorter than its hot part says.
@@ -247,7 +254,7 @@ float VectorSegment::ScoreFor(const SegmentQuery& query, std::uint32_t list, con
   if (query.best_.size() < options.k) return std::numeric_limits<float>::lowest();
   const float score = ListScore(query, list, query.best_.front());
   if (options.matches == nullptr || options.sparse_shift == 0) return score;
-  const auto share = static_cast<float>((*options.matches)[list]) / static_cast<float>(header_.lists[list].rows);
+  const auto share = static_cast<float>(options.matches->counts[list]) / static_cast<float>(header_.lists[list].rows);
   return score - options.sparse_shift * std::log10(share);
 }
 
@@ -261,7 +268,7 @@ Result<std::span<const Candidate>> VectorSegment::Scan(SegmentQuery& query, cons
   for (std::size_t i = 0; i < most; i++) {
     if (i >= query.sorted_) SortProbes(query, std::max(kFirstSorted, 2 * i));
     const std::uint32_t list = query.probes_[i].list;
-    const bool matches = options.matches == nullptr || (*options.matches)[list] > 0;
+    const bool matches = options.matches == nullptr || options.matches->counts[list] > 0;
     const float score = matches ? ScoreFor(query, list, options) : std::numeric_limits<float>::lowest();
     if (options.scores != nullptr) options.scores->push_back(score);
     if (score > options.stop) {
@@ -269,13 +276,12 @@ Result<std::span<const Candidate>> VectorSegment::Scan(SegmentQuery& query, cons
       continue;  // a later list may match better
     }
     if (!matches) continue;
-    const LoadedLists::List& bytes = loaded.lists[list];
-    if (bytes.codes.empty()) {
+    if (loaded.lists[list].codes.empty()) {
       counts.missing++;
       continue;
     }
-    FIRN_CHECK(CheckList(list, loaded));
-    ScanList(query, list, bytes, options, counts);
+    FIRN_CHECK(CheckCodes(list, loaded));
+    FIRN_CHECK(ScanList(query, list, loaded, options, counts));
     counts.lists++;
   }
   // What came early passed a wider bound.
@@ -300,23 +306,26 @@ std::uint32_t VectorSegment::RowAt(std::uint32_t list, ByteSpan codes, std::size
   return entry.ref_low + static_cast<std::uint32_t>(word & ((std::uint64_t{1} << entry.ref_bits) - 1));
 }
 
-Result<std::vector<std::uint32_t>> VectorSegment::CountMatches(const LoadedLists& loaded, const RowMask& mask) const {
-  std::vector<std::uint32_t> matches;
+Result<ListMatches> VectorSegment::MatchLists(const LoadedLists& loaded, const RowMask& mask) const {
+  ListMatches matches;
   for (std::uint32_t list = 0; list < header_.lists.size(); list++) {
     const ListEntry& entry = header_.lists[list];
     const ByteSpan codes = loaded.lists[list].codes;
-    if (codes.empty()) {
-      matches.push_back(entry.rows);
-      continue;
-    }
-    FIRN_CHECK(CheckList(list, loaded));
+    FIRN_CHECK(CheckCodes(list, loaded));
+    const std::size_t first = matches.blocks.size();
+    matches.first_blocks.push_back(first);
+    matches.blocks.resize(first + SegmentHeader::BlocksOf(entry));
     std::uint32_t count = 0;
     for (std::size_t i = 0; i < entry.rows; i++) {
       const std::uint32_t row = RowAt(list, codes, i);
-      if (row < physical_rows_) count += mask[row / 64] >> (row % 64) & 1;
+      if (row >= physical_rows_ || (mask[row / 64] >> (row % 64) & 1) == 0) continue;
+      matches.blocks[first + i / kBlockRows] |= 1U << (i % kBlockRows);
+      count++;
     }
-    matches.push_back(count);
+    matches.counts.push_back(count);
   }
+  matches.used_blocks =
+      static_cast<std::size_t>(std::ranges::count_if(matches.blocks, [](auto bits) { return bits != 0; }));
   return matches;
 }
 
@@ -345,15 +354,18 @@ float VectorSegment::CentreDistance2(const SegmentQuery& query, std::uint32_t li
   return units2 * header_.centroid_step * header_.centroid_step;
 }
 
-void VectorSegment::ScanList(SegmentQuery& query, std::uint32_t list, const LoadedLists::List& bytes,
-                             const ScanOptions& options, ScanCounts& counts) const {
+Status VectorSegment::ScanList(SegmentQuery& query, std::uint32_t list, const LoadedLists& loaded,
+                               const ScanOptions& options, ScanCounts& counts) const {
   const ListEntry& entry = header_.lists[list];
+  const LoadedLists::List& bytes = loaded.lists[list];
   const std::size_t stride = header_.block_bytes();
   const std::size_t code_bytes = header_.groups() * 16;
   const std::size_t row_bytes = header_.supplement_row_bytes();
   const std::size_t nibble_bytes = header_.padded_dim / 2;
   const std::size_t blocks = SegmentHeader::BlocksOf(entry);
   const bool refine = !bytes.supplement.empty();
+  const std::uint32_t* wanted =
+      options.matches == nullptr ? nullptr : options.matches->blocks.data() + options.matches->first_blocks[list];
   const float centre2 = CentreDistance2(query, list);
   const float centre = std::sqrt(centre2);
   const float slack = options.slack * centre;
@@ -366,18 +378,32 @@ void VectorSegment::ScanList(SegmentQuery& query, std::uint32_t list, const Load
 
   for (std::size_t first = 0; first < blocks; first += kBlocksAtOnce) {
     const std::size_t some = std::min(kBlocksAtOnce, blocks - first);
+    if (wanted != nullptr &&
+        std::all_of(wanted + first, wanted + first + some, [](std::uint32_t bits) { return bits == 0; }))
+      continue;
     const std::uint8_t* block = bytes.codes.data() + first * stride;
     simd::ScanBlocks(block, stride, some, header_.groups(), query.table_.data(), query.sums_.data());
     for (std::size_t b = 0; b < some; b++, block += stride) {
+      if (wanted != nullptr && wanted[first + b] == 0) continue;
       const auto* factors = reinterpret_cast<const float*>(block + code_bytes);  // read unaligned
       const std::uint32_t* sums = query.sums_.data() + b * kBlockRows;
       const float bound =
           query.best_.size() == options.k ? query.best_.front() : std::numeric_limits<float>::infinity();
-      const std::size_t count =
+      std::size_t count =
           simd::KeepBelow(sums, factors, factors + kBlockRows, factors + 2 * kBlockRows, query.table_scale_.step,
                           bit_bias, slack, kBlockRows, bound - centre2, kept, lower);
+      if (wanted != nullptr) {
+        std::size_t left = 0;
+        for (std::size_t j = 0; j < count; j++) {
+          if ((wanted[first + b] >> kept[j] & 1) == 0) continue;
+          kept[left] = kept[j];
+          lower[left++] = lower[j];
+        }
+        count = left;
+      }
       const std::size_t base = (first + b) * kBlockRows;
-      if (refine) {
+      if (refine && count > 0) {
+        FIRN_CHECK(CheckSupplement(list, loaded));
         for (std::size_t j = 0; j < count; j++)
           __builtin_prefetch(bytes.supplement.data() + (base + kept[j]) * row_bytes);
       }
@@ -386,7 +412,8 @@ void VectorSegment::ScanList(SegmentQuery& query, std::uint32_t list, const Load
         if (base + i >= entry.rows) continue;
         const std::uint32_t row = RowAt(list, bytes.codes, base + i);
         if (row >= physical_rows_) continue;
-        if (options.mask != nullptr && ((*options.mask)[row / 64] >> (row % 64) & 1) == 0) continue;
+        if (wanted == nullptr && options.mask != nullptr && ((*options.mask)[row / 64] >> (row % 64) & 1) == 0)
+          continue;
         const float bit_error = LoadLe<float>(factors + 2 * kBlockRows + i) * slack;
         if (!refine) {
           if (!std::isfinite(lower[j] + bit_error)) continue;  // factors that no builder makes
@@ -408,6 +435,7 @@ void VectorSegment::ScanList(SegmentQuery& query, std::uint32_t list, const Load
     }
   }
   counts.estimated += entry.rows;
+  return {};
 }
 
 }  // namespace firn::index

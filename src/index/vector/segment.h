@@ -37,6 +37,15 @@ struct Candidate {
   }
 };
 
+/// The rows that a mask lets through, in the order in which lists hold them.
+struct ListMatches {
+  std::vector<std::uint32_t> counts;      // of each list
+  std::vector<std::size_t> first_blocks;  // of each list, its first in `blocks`
+  std::vector<std::uint32_t> blocks;      // of 32 rows: bit i is set when row i matches
+  std::size_t used_blocks = 0;            // in which any is set
+  std::size_t SizeBytes() const { return 4 * (counts.size() + blocks.size()) + 8 * first_blocks.size(); }
+};
+
 struct ScanOptions {
   std::size_t k = 10;
   std::size_t max_lists = SIZE_MAX;
@@ -47,9 +56,9 @@ struct ScanOptions {
   float slack = 1.9F;
   std::size_t max_candidates = 1000;
   const RowMask* mask = nullptr;
-  /// With a mask: how many rows of each list it lets through. Lists without any are passed over, and one of which a
-  /// share s matches ends as if its score were higher by sparse_shift * log10(1 / s): its rows hold fewer of the k.
-  const std::vector<std::uint32_t>* matches = nullptr;
+  /// With a mask: the same by lists. Lists and blocks without any row are passed over, and a list of which a share s
+  /// matches ends as if its score were higher by sparse_shift * log10(1 / s): its rows hold fewer of the k.
+  const ListMatches* matches = nullptr;
   float sparse_shift = 0;
   std::vector<float>* scores =
       nullptr;  // given: the ListScore of each list just before its scan is added (calibration)
@@ -97,15 +106,16 @@ class SegmentQuery {
   std::vector<float> best_;  // the k smallest refined estimates, largest on top
 };
 
-/// The bytes of lists that were loaded; empty where not. Each list is compared with its checksum before its first use.
+/// The bytes of lists that were loaded; empty where not. Codes and supplement of each list are compared with their
+/// checksums before their first use.
 struct LoadedLists {
   struct List {
     ByteSpan codes;
     ByteSpan supplement;
   };
-  std::vector<List> lists;      // one for each of the segment's
-  std::vector<Buffer> buffers;  // what they point into
-  mutable std::unique_ptr<std::atomic<bool>[]> checked;
+  std::vector<List> lists;                               // one for each of the segment's
+  std::vector<Buffer> buffers;                           // what they point into
+  mutable std::unique_ptr<std::atomic<bool>[]> checked;  // of list i, codes at 2 i and the supplement after them
 };
 
 /// Immutable and thread-safe.
@@ -152,18 +162,21 @@ class VectorSegment {
 
   /// Row number of position `i` of a list whose codes are loaded.
   std::uint32_t RowAt(std::uint32_t list, ByteSpan codes, std::size_t i) const;
-  /// Rows of each list that the mask lets through; of lists that are not loaded, all rows. DataCorruption as Scan.
-  Result<std::vector<std::uint32_t>> CountMatches(const LoadedLists& loaded, const RowMask& mask) const;
+  /// The mask by lists, all of which must be loaded. DataCorruption as Scan.
+  Result<ListMatches> MatchLists(const LoadedLists& loaded, const RowMask& mask) const;
 
  private:
   VectorSegment(std::string key, SegmentHeader header, const SegmentFooter& footer);
   void SortProbes(SegmentQuery& query, std::size_t count) const;
-  Status CheckList(std::uint32_t list, const LoadedLists& loaded) const;
+  Status CheckCodes(std::uint32_t list, const LoadedLists& loaded) const;
+  Status CheckSupplement(std::uint32_t list, const LoadedLists& loaded) const;
+  Status CheckPart(std::size_t part, const LoadedLists& loaded, ByteSpan bytes, std::uint64_t size,
+                   std::uint32_t crc) const;
   float ScoreFor(const SegmentQuery& query, std::uint32_t list, const ScanOptions& options) const;
   void Offer(SegmentQuery& query, const ScanOptions& options, const Candidate& candidate) const;
   float CentreDistance2(const SegmentQuery& query, std::uint32_t list) const;
-  void ScanList(SegmentQuery& query, std::uint32_t list, const LoadedLists::List& bytes, const ScanOptions& options,
-                ScanCounts& counts) const;
+  Status ScanList(SegmentQuery& query, std::uint32_t list, const LoadedLists& loaded, const ScanOptions& options,
+                  ScanCounts& counts) const;
   float ToMetric(const SegmentQuery& query, float distance2) const;
 
   std::string key_;

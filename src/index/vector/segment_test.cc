@@ -317,7 +317,7 @@ TEST(SegmentDamage, EveryTruncationIsDetected) {
 TEST(SegmentDamage, EveryFlippedBitIsDetectedOrChangesNothing) {
   const Vectors rows = Clustered(70, 20, 2, 1);
   const std::string bytes = BuildBytes(rows, {.options = {.rows_per_list = 40}});
-  const ScanOptions options{.k = 10, .max_candidates = 100};
+  const ScanOptions options{.k = 70, .max_candidates = 100};  // so many that every supplement is looked at
   const auto expected = RowsOf(Must(Must(OpenBytes(bytes)).Scan(rows.Row(0), options)));
   std::size_t unnoticed = 0;
   for (std::size_t bit = 0; bit < bytes.size() * 8; bit++) {
