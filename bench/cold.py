@@ -254,7 +254,8 @@ def main():
             s3.stop()
     out = CACHE / "quick" if args.quick else ROOT / "docs/benchmarks"
     out.mkdir(parents=True, exist_ok=True)
-    name = "cold.md" if args.rows <= 100_000 else f"cold-{args.rows // 1_000_000}m.md"
+    size = "" if args.rows <= 100_000 else f"-{args.rows // 1_000_000}m"
+    name = f"cold{size}{'-alone' if args.alone else ''}.md"
     (out / name).write_text(text.rstrip() + "\n")
     print(text)
 
