@@ -4,6 +4,7 @@
 #include <atomic>
 #include <mutex>
 #include <set>
+#include <tuple>
 
 #include "maintain/calibrate.h"
 #include "maintain/vector_rows.h"
@@ -108,7 +109,9 @@ std::set<std::string> SegmentsToReplace(const index::Catalog& catalog, const Tar
     if (OfTarget(entry, target)) own.push_back(&entry);
   }
   if (own.size() < most) return {};
-  std::ranges::stable_sort(own, {}, &index::SegmentEntry::PhysicalRows);
+  std::ranges::sort(own, {}, [](const index::SegmentEntry* entry) {
+    return std::tuple(entry->PhysicalRows(), entry->created, std::string_view(entry->object));
+  });
   const std::size_t kept = most / 2;
   std::set<std::string> replaced;
   std::uint64_t rows = target.rows;
