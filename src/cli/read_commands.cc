@@ -108,7 +108,7 @@ void PrintExplain(const query::Explain& explain) {
   if (far) text += "planned  " + reads(query::Reads(explain.opened) += explain.planned) + "\n";
   text += (far ? "spent    " : "store    ") + reads({explain.rounds, explain.requests, explain.bytes_read}) + " read\n";
   if (far)
-    text += "price    $" + Number(explain.price_usd, "%.2g") + ", $" + Number(explain.price_usd * 1e6, "%.3g") +
+    text += "price    $" + Number(explain.price_usd, "%.6f") + ", $" + Number(explain.price_usd * 1e6, "%.3g") +
             " for a million such searches (S3's list price of requests)\n";
   text += "time     " + HumanMillis(explain.total_ms) + "  (open " + HumanMillis(explain.open_ms) + ", search " +
           HumanMillis(explain.search_ms) + ", fetch " + HumanMillis(explain.fetch_ms) + ")\n";

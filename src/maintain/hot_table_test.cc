@@ -121,6 +121,25 @@ TEST_F(HotTableTest, WhatWasReadIntoMemoryIsForgottenWhenItRunsShort) {
   EXPECT_FALSE(warmed) << "less than a tenth would stay free";
 }
 
+TEST_F(HotTableTest, AMaskIsThatOfTheIndexItWasMadeFor) {
+  CreateParts();
+  MustBuild();
+  const auto table = OpenHot();
+  SearchRequest request = Request(Near(3));
+  request.filter = "cluster = 3";
+  const auto ids = IdsOf(Run(*table, request));
+  const auto index = table->IndexOf("vector", Metric::kL2, Deadline::Never()).value();
+  const auto predicate = table->snapshot().Bind(request.filter).value();
+  const auto mask = table->MaskOf(index, "vector", request.filter, predicate, Deadline::Never()).value();
+  EXPECT_EQ(mask->masks.size(), 1U);
+  table->Distrust("vector", Metric::kL2, "a test");
+  const auto none = table->IndexOf("vector", Metric::kL2, Deadline::Never()).value();
+  EXPECT_TRUE(table->MaskOf(none, "vector", request.filter, predicate, Deadline::Never()).value()->masks.empty());
+  EXPECT_EQ(table->MaskOf(index, "vector", request.filter, predicate, Deadline::Never()).value(), mask)
+      << "for searches that began before";
+  EXPECT_EQ(IdsOf(Run(*table, request)), ids);
+}
+
 TEST_F(HotTableTest, QueriesThatWereAskedTeachWhatThePromiseTakes) {
   CreateParts();
   MustBuild();

@@ -16,14 +16,15 @@ constexpr std::size_t kMostFilters = 64;
 using Masks = std::map<std::string, std::shared_ptr<const query::FilterMask>, std::less<>>;
 
 /// The rows that match each filter that was asked for.
-Result<Masks> EvaluateFilters(query::OpenTable& table, const std::string& column, simd::Metric metric,
-                              std::span<const query::SeenQuery> queries, const Deadline& deadline) {
+Result<Masks> EvaluateFilters(query::OpenTable& table, const std::shared_ptr<const query::ColumnIndex>& index,
+                              const std::string& column, std::span<const query::SeenQuery> queries,
+                              const Deadline& deadline) {
   Masks masks;
   for (const query::SeenQuery& query : queries) {
     if (query.filter.empty() || masks.contains(query.filter) || masks.size() == kMostFilters) continue;
     const auto predicate = table.snapshot().Bind(query.filter);
     if (!predicate) continue;  // the column is gone, say
-    FIRN_TRY(masks[query.filter], table.MaskOf(column, metric, query.filter, *predicate, deadline));
+    FIRN_TRY(masks[query.filter], table.MaskOf(index, column, query.filter, *predicate, deadline));
   }
   return masks;
 }
@@ -44,7 +45,7 @@ Result<std::size_t> RefreshPromise(query::OpenTable& table, const std::string& c
   const table::Snapshot& snapshot = table.snapshot();
   const table::Environment& environment = snapshot.environment();
   FIRN_TRY(const auto index, table.IndexOf(column, metric, deadline));
-  FIRN_TRY(const Masks masks, EvaluateFilters(table, column, metric, queries, deadline));
+  FIRN_TRY(const Masks masks, EvaluateFilters(table, index, column, queries, deadline));
   std::map<std::string, index::SegmentEntry> measured;  // by object
   for (std::size_t s = 0; s < index->segments.size(); s++) {
     const query::OpenSegment& segment = index->segments[s];

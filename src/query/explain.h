@@ -37,7 +37,7 @@ struct Explain {
       way;  // "exact", "matches" (each row that the filter lets through) or "lists" (of the index, or its graph)
   std::string plan;  // one line: "exact l2 over 100000 rows in 1 fragment, prefilter (...)"
   /// Expected when the plan was made, from then on: opening the table and reading a filter's columns come before.
-  /// Nothing where all is in memory or mapped.
+  /// Nothing where lists and vectors are in memory or mapped.
   Reads planned;
   double open_ms = 0, search_ms = 0, fetch_ms = 0;
   // Filled by the engine from its counting store:

@@ -171,12 +171,6 @@ Status SearchLanceIndexes(const OpenTable& table, const Plan& plan, const Search
   return {};
 }
 
-/// What a scan of some lists leaves open for one vector.
-struct Progress {
-  std::uint64_t lists = 0;    // scanned
-  std::uint64_t missing = 0;  // that a scan came to, and that were not loaded
-};
-
 /// Scans segments for the vectors that are left. Vectors go one by one through all lists of a segment: list by list
 /// through all vectors was measured to be no faster where lists are in memory, since codes stay in the cache anyway.
 class SegmentScan {
@@ -190,7 +184,7 @@ class SegmentScan {
         group_(group),
         loaded_(loaded),
         explain_(explain),
-        progress_(group.left.size()) {
+        missing_(group.left.size()) {
     for (const std::size_t v : group.left) group.estimates[v].clear();
   }
 
@@ -208,15 +202,11 @@ class SegmentScan {
     return {};
   }
 
-  /// Leaves those of the vectors that are far from the end of their scan.
+  /// Leaves those of the vectors whose scan came to a list that was not loaded.
   void KeepUnfinished() {
     std::size_t kept = 0;
     for (std::size_t i = 0; i < group_.left.size(); i++) {
-      const Progress& progress = progress_[i];
-      constexpr std::uint64_t kFew = 8;  // of so many, one that is missing costs little recall
-      const bool near_end =
-          group_.estimates[group_.left[i]].size() >= plan_.wanted && kFew * progress.missing <= progress.lists;
-      if (progress.missing > 0 && !near_end) group_.left[kept++] = group_.left[i];
+      if (missing_[i] > 0) group_.left[kept++] = group_.left[i];
     }
     group_.left.resize(kept);
   }
@@ -241,8 +231,7 @@ class SegmentScan {
     const std::lock_guard lock(mutex_);
     for (const index::Candidate& candidate : found)
       group_.estimates[v].push_back({candidate.distance, candidate.error, segment.AddressOf(candidate.row)});
-    progress_[i].lists += counts.lists;
-    progress_[i].missing += counts.missing;
+    missing_[i] += counts.missing;
     explain_.lists += counts.lists;
     explain_.rows_estimated += counts.estimated;
     explain_.rows_refined += counts.refined;
@@ -257,7 +246,7 @@ class SegmentScan {
   const LoadedOfEach& loaded_;
   Explain& explain_;
   std::mutex mutex_;
-  std::vector<Progress> progress_;
+  std::vector<std::uint64_t> missing_;  // lists that the scan for each vector came to, and that were not loaded
 };
 
 /// Every segment for some vectors. Those whose lists do not fit into memory together go by halves.
@@ -267,7 +256,7 @@ Status ScanGroup(const OpenTable& table, const Plan& plan, const SearchRequest& 
   Group group{vectors, estimates, std::vector<std::size_t>(vectors.size())};
   std::iota(group.left.begin(), group.left.end(), std::size_t{0});
   // How many lists it takes was measured without a filter. Rows that match may lie far from the query: then what was
-  // loaded leaves the scan far from its end, and more is.
+  // loaded leaves the scan before its end, and more is, until the promise is kept.
   for (std::size_t widen = 1; !group.left.empty(); widen *= 4) {
     FIRN_TRY(const ListsToRead chosen, ChooseLists(table, plan, request, group, widen, deadline));
     const bool supplements = chosen.supplement_bytes <= group.left.size() * kMostSupplementBytes;

@@ -354,6 +354,7 @@ std::vector<SeenQuery> OpenTable::SeenQueriesOf(const std::string& column, simd:
 
 Status OpenTable::Warm(const std::string& column, simd::Metric metric, const Deadline& deadline) {
   if (residency_.mapped) return {};
+  const std::lock_guard one_at_a_time(warming_);
   FIRN_TRY(const auto cold, IndexOf(column, metric, deadline));
   std::uint64_t bytes = BytesOfVectors(column);
   std::vector<store::ReadRequest> requests;
@@ -368,7 +369,6 @@ Status OpenTable::Warm(const std::string& column, simd::Metric metric, const Dea
     if (resident_bytes_ + bytes > residency_.bytes || (shared_.graphs && !shared_.graphs->HasRoomFor(bytes)))
       return ResourceExhausted("index and vectors take " + std::to_string(bytes) +
                                " bytes, more than may stay in memory");
-    resident_bytes_ += bytes;
   }
   auto answers = snapshot_->environment().store.ReadMany(requests, deadline);
   auto warm = std::make_shared<ColumnIndex>(*cold);
@@ -381,6 +381,7 @@ Status OpenTable::Warm(const std::string& column, simd::Metric metric, const Dea
   }
   FIRN_TRY(auto vectors, ResidentVectors::Load(*snapshot_, column, deadline));
   const std::lock_guard lock(mutex_);
+  resident_bytes_ += bytes;
   indexes_[{column, metric}] = std::move(warm);
   vectors_[column] = std::move(vectors);
   masks_.clear();  // they do not count by lists
@@ -421,14 +422,14 @@ Status OpenTable::BuildGraphs(const std::string& column, simd::Metric metric, co
   return {};
 }
 
-Result<std::shared_ptr<const FilterMask>> OpenTable::MaskOf(const std::string& column, simd::Metric metric,
-                                                            const std::string& text, const filter::Predicate& predicate,
+Result<std::shared_ptr<const FilterMask>> OpenTable::MaskOf(const std::shared_ptr<const ColumnIndex>& index,
+                                                            const std::string& column, const std::string& text,
+                                                            const filter::Predicate& predicate,
                                                             const Deadline& deadline) {
-  FIRN_TRY(const auto index, IndexOf(column, metric, deadline));
-  const std::string key = column + '\n' + std::string(simd::NameOf(metric)) + '\n' + text;
+  const auto is_it = [&](const KeptMask& kept) { return kept.index == index && kept.text == text; };
   {
     const std::lock_guard lock(mutex_);
-    const auto found = std::ranges::find(masks_, key, &KeptMask::key);
+    const auto found = std::ranges::find_if(masks_, is_it);
     if (found != masks_.end()) {
       masks_.splice(masks_.begin(), masks_, found);
       return found->mask;
@@ -438,12 +439,12 @@ Result<std::shared_ptr<const FilterMask>> OpenTable::MaskOf(const std::string& c
   FIRN_TRY(auto mask, Evaluate(*index, predicate, vectors, deadline));
   if (DependsOnTime(text)) return mask;
   std::uint64_t bytes =
-      mask->few.size() * (sizeof(lance::RowAddress) + sizeof(void*)) + key.size() + sizeof(FilterMask);
+      mask->few.size() * (sizeof(lance::RowAddress) + sizeof(void*)) + text.size() + sizeof(FilterMask);
   for (const index::RowMask& each : mask->masks) bytes += each.size() * 8;
   for (const auto& each : mask->list_matches) bytes += each ? each->SizeBytes() : 0;
   const std::lock_guard lock(mutex_);
-  if (bytes > residency_.mask_bytes || std::ranges::find(masks_, key, &KeptMask::key) != masks_.end()) return mask;
-  masks_.push_front({key, mask, bytes});
+  if (bytes > residency_.mask_bytes || std::ranges::any_of(masks_, is_it)) return mask;
+  masks_.push_front({index, text, mask, bytes});
   mask_bytes_ += bytes;
   while (mask_bytes_ > residency_.mask_bytes) {
     mask_bytes_ -= masks_.back().bytes;

@@ -138,10 +138,11 @@ class OpenTable : public std::enable_shared_from_this<OpenTable> {
 
   /// Null when they are not in memory.
   Result<std::shared_ptr<const ResidentVectors>> Vectors(const std::string& column, const Deadline& deadline);
-  /// Evaluates the predicate over the fragments that segments cover; remembered by `text`.
-  Result<std::shared_ptr<const FilterMask>> MaskOf(const std::string& column, simd::Metric metric,
-                                                   const std::string& text, const filter::Predicate& predicate,
-                                                   const Deadline& deadline);
+  /// Evaluates the predicate over the fragments that the segments of `index`, the column's, cover; remembered by `text`
+  /// for as long as it is the index.
+  Result<std::shared_ptr<const FilterMask>> MaskOf(const std::shared_ptr<const ColumnIndex>& index,
+                                                   const std::string& column, const std::string& text,
+                                                   const filter::Predicate& predicate, const Deadline& deadline);
 
  private:
   using ColumnKey = std::pair<std::string, simd::Metric>;
@@ -173,13 +174,15 @@ class OpenTable : public std::enable_shared_from_this<OpenTable> {
   std::atomic<std::uint64_t> searches_{0};
   mutable std::mutex scratch_mutex_;
   mutable std::vector<std::unique_ptr<SegmentScratch>> idle_scratch_;
+  std::mutex warming_;  // one thread at a time reads what is to stay
   std::mutex mutex_;
   std::uint64_t resident_bytes_ = 0;
   std::map<ColumnKey, std::shared_ptr<const ColumnIndex>> indexes_;
   std::map<std::string, std::shared_ptr<const ResidentVectors>> vectors_;
   std::map<std::int32_t, std::vector<NamedLanceIndex>> lance_indexes_;  // by field
   struct KeptMask {
-    std::string key;
+    std::shared_ptr<const ColumnIndex> index;
+    std::string text;
     std::shared_ptr<const FilterMask> mask;
     std::uint64_t bytes;
   };

@@ -126,7 +126,7 @@ Status ChooseWay(OpenTable& table, const SearchRequest& request, Vectors vectors
   FIRN_TRY(plan.vectors, table.Vectors(plan.column, deadline));
   plan.way = Way::kLists;
   if (!plan.prefilter) return {};
-  FIRN_TRY(plan.mask, table.MaskOf(plan.column, plan.metric, request.filter, *plan.predicate, deadline));
+  FIRN_TRY(plan.mask, table.MaskOf(plan.index, plan.column, request.filter, *plan.predicate, deadline));
   const std::size_t dim = vectors.front().size();
   const bool few = plan.mask->total <= FilterMask::kFewRows && plan.mask->few.size() == plan.mask->total;
   // Without vectors in memory each matching row is a request, and so are the codes and the supplement of a list.

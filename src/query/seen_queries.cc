@@ -12,10 +12,11 @@ bool SeenQueries::Note(const std::string& index, std::span<const float> vector, 
   Sample& sample = samples_[index];
   sample.count++;
   sample.last = ++notes_;
-  const std::size_t most = std::clamp(kMostBytes / (vector.size_bytes() + filter.size() + 1), std::size_t{1}, kKept);
-  if (sample.queries.size() < most) {
+  const std::size_t most = std::clamp(kMostBytes / (vector.size_bytes() + kMostFilterBytes), std::size_t{1}, kKept);
+  const bool fits = filter.size() <= kMostFilterBytes;
+  if (fits && sample.queries.size() < most) {
     sample.queries.push_back({{vector.begin(), vector.end()}, std::string(filter)});
-  } else if (sample.count % kOneOf == 0) {
+  } else if (fits && sample.count % kOneOf == 0) {
     SeenQuery& replaced = sample.queries[random_.Below(sample.queries.size())];
     replaced.vector.assign(vector.begin(), vector.end());
     replaced.filter = filter;

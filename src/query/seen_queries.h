@@ -23,8 +23,9 @@ struct SeenQuery {
 class SeenQueries {
  public:
   static constexpr std::size_t kKept = 1000;
-  static constexpr std::size_t kMostBytes = 8U << 20;
-  static constexpr std::size_t kMostIndexes = 256;
+  static constexpr std::size_t kMostBytes = 4U << 20;
+  static constexpr std::size_t kMostFilterBytes = 1024;  // a query with a longer one is counted, and not kept
+  static constexpr std::size_t kMostIndexes = 64;
 
   /// `due`: after so many queries of an index Note says for the first time that it is to be measured, and again each
   /// time there were a hundred times as many more. 0 = never, and nothing is kept.

@@ -49,6 +49,13 @@ TEST(SeenQueries, OfLongVectorsFewerStay) {
   EXPECT_LE(seen.Of("a").size(), 10U);
 }
 
+TEST(SeenQueries, AQueryWithAVeryLongFilterIsCountedAndNotKept) {
+  SeenQueries seen(2);
+  seen.Note("a", Numbered(1), "");
+  EXPECT_TRUE(seen.Note("a", Numbered(2), std::string(SeenQueries::kMostFilterBytes + 1, 'x')));
+  EXPECT_EQ(seen.Of("a").size(), 1U);
+}
+
 TEST(SeenQueries, OfTooManyIndexesTheLeastRecentlyAskedIsForgotten) {
   SeenQueries seen(1000);
   for (std::size_t i = 0; i <= SeenQueries::kMostIndexes; i++) {
