@@ -203,6 +203,12 @@ def measure(sides, s3, repeats):
     return measured
 
 
+def promises(database, data):
+    """Rows of a table: each search reads its lists from the bucket, since `firn recall` keeps nothing."""
+    answer = database.json("recall", "bench", "--vectors", data.queries_file, timeout=3600)
+    return "\n".join(f"| {row['promise']} | {row['truth']:.4f} | {row['lists']:.0f} | {row['candidates']:.0f} |" for row in answer["recall"])
+
+
 def report(args, data, words, local, remote, said_rounds, import_ms):
     judge = ann_data.Judge(data)
     command = "./dev bench cold " + " ".join(sys.argv[1:])
@@ -223,6 +229,14 @@ Firn {Firn().run("version").stdout.split()[1]}, {words["firn"]}. {words["lancedb
 
 Rounds, requests and bytes as the server saw them; rounds are the longest chain of requests that each began after the one before had ended. Firn's
 `--explain` says {statistics.median(said_rounds):g} rounds. The server is versitygw on the same machine; a proxy holds every answer back until {DELAY_MS} ms after its request.
+
+### Promise and truth
+
+{len(data.queries):,} queries that no index was built from, without the delay (`firn recall --vectors`); every one of them reads its lists and its candidates from the bucket.
+
+| promise | recall@10 | lists | candidates |
+|---|---|---|---|
+{words["promises"]}
 
 ## In a folder, files in the page cache
 
@@ -270,6 +284,8 @@ def run(args, data, work, firn, s3, ids_file, query_files):
     make_firn(loader, data, ids_file)
     if not args.alone:
         make_lancedb(far_uri, s3.server.storage_options(), data, args.quick)
+    say("promise and truth from the bucket, without the delay")
+    words["promises"] = promises(loader, data)
     say("in a bucket")
     remote_sides = [FirnProcess(Database(loader.uri, firn, s3), query_files), *lance_sides(args, far_uri, s3.storage_options(), data)]
     remote = measure(remote_sides, s3, args.repeats)

@@ -20,6 +20,9 @@ class DelayedS3:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            # As servers do. Without it the body of a small answer waits for the acknowledgement of its header, which a system may put
+            # off by 40 ms: more than the delay that is to be measured.
+            disable_nagle_algorithm = True
             upstream = None
 
             def forward(self):
