@@ -166,9 +166,10 @@ Examples:
   recall->add_option("--metric", recall_args->metric, "l2, cosine or dot (default: that of the index)");
   recall->add_option("--recall", recall_args->promises, "Promises to check (default: 0.9,0.95,0.99)")->delimiter(',');
   recall->add_option("--where", recall_args->where, "Filter of every search")->type_name("FILTER");
-  recall->add_option("--queries", recall_args->queries, "How many rows of the table to search for")
-      ->capture_default_str();
-  recall->add_option("--vectors", recall_args->vectors, "Search for the vectors of this .npy file instead")
+  recall->add_option("--queries", recall_args->queries, "How many rows of the table to search for (default: 200)");
+  recall
+      ->add_option("--vectors", recall_args->vectors,
+                   "Search for the vectors of this .npy file instead, for all or the first --queries of them")
       ->type_name("FILE");
   recall->add_option("-k,--limit", recall_args->k, "How many neighbours")->capture_default_str();
   recall->footer(R"(

@@ -87,8 +87,8 @@ struct RecallCommand {
   std::string metric;
   std::string where;
   std::vector<float> promises;
-  std::size_t queries = 200;
-  std::string vectors;  // a .npy or NDJSON file of queries
+  std::optional<std::size_t> queries;  // unset = 200 rows, or all vectors of the file
+  std::string vectors;                 // a .npy or NDJSON file of queries
   std::size_t k = 10;
 };
 struct RowsCommand {

@@ -151,14 +151,14 @@ Status RunRecall(Session& session, const RecallCommand& command) {
   maintain::RecallOptions options;
   options.column = command.column;
   options.filter = command.where;
-  options.queries = command.queries;
+  if (command.queries) options.queries = *command.queries;
   options.k = command.k;
   if (!command.promises.empty()) options.promises = command.promises;
   if (!command.metric.empty()) {
     FIRN_TRY(options.metric, simd::ParseMetric(command.metric));
   }
   if (!command.vectors.empty()) {
-    FIRN_TRY(options.vectors, ReadVectors(command.vectors, command.queries));
+    FIRN_TRY(options.vectors, ReadVectors(command.vectors, command.queries.value_or(maintain::kMaxRecallQueries)));
   }
   FIRN_TRY(engine::Engine * engine, session.Engine());
   FIRN_TRY(const maintain::RecallReport report, engine->MeasureRecall(name, options, session.deadline()));

@@ -72,12 +72,10 @@ Result<std::vector<Query>> DrawQueries(const Snapshot& snapshot, const std::stri
 }
 
 /// Distances of the k nearest, nearest first, without the query's own row.
-std::vector<float> Distances(const query::SearchResult& found, const Query& query, std::size_t k) {
-  const auto ids = found.rows.Column(table::kRowAddressColumn)->Values<std::uint64_t>();
-  const auto all = found.rows.Column(table::kDistanceColumn)->Values<float>();
+std::vector<float> Distances(std::span<const simd::Hit> found, const Query& query, std::size_t k) {
   std::vector<float> distances;
-  for (std::size_t i = 0; i < ids.size() && distances.size() < k; i++) {
-    if (ids[i] != query.own_row) distances.push_back(all[i]);
+  for (const simd::Hit& hit : found) {
+    if (hit.row != query.own_row && distances.size() < k) distances.push_back(hit.distance);
   }
   return distances;
 }
@@ -97,6 +95,39 @@ double Median(std::vector<double> values) {
   return *middle;
 }
 
+/// The distances of each query's true neighbours: many queries share a scan, since it may read the whole table from a
+/// bucket.
+Result<std::vector<std::vector<float>>> FindTruth(query::OpenTable& table, query::SearchRequest request,
+                                                  const std::vector<Query>& queries, std::size_t k,
+                                                  const Deadline& deadline) {
+  request.exact = true;
+  const std::size_t at_once = std::min<std::size_t>(query::kMaxVectors, query::kMaxRowsOfMany / request.k);
+  std::vector<std::vector<float>> truth;
+  while (truth.size() < queries.size()) {
+    const std::size_t first = truth.size();
+    std::vector<std::vector<float>> vectors;
+    for (std::size_t i = first; i < std::min(first + at_once, queries.size()); i++)
+      vectors.push_back(queries[i].vector);
+    FIRN_TRY(const query::NearestOfMany nearest, query::FindNearestOfMany(table, request, vectors, deadline));
+    for (const std::vector<simd::Hit>& hits : nearest.hits) truth.push_back(Distances(hits, queries[truth.size()], k));
+  }
+  return truth;
+}
+
+/// Of one exact search; a few of them tell.
+Result<double> ExactMillis(query::OpenTable& table, query::SearchRequest request, const std::vector<Query>& queries,
+                           const Deadline& deadline) {
+  constexpr std::size_t kTimed = 5;
+  request.exact = true;
+  std::vector<double> milliseconds;
+  for (std::size_t i = 0; i < std::min(kTimed, queries.size()); i++) {
+    request.vector = queries[i].vector;
+    FIRN_TRY(const query::Nearest nearest, query::FindNearest(table, request, deadline));
+    milliseconds.push_back(nearest.explain.search_ms);
+  }
+  return Median(std::move(milliseconds));
+}
+
 }  // namespace
 
 Result<RecallReport> MeasureRecall(query::OpenTable& table, const RecallOptions& options, const Deadline& deadline) {
@@ -112,28 +143,18 @@ Result<RecallReport> MeasureRecall(query::OpenTable& table, const RecallOptions&
   request.vector_column = report.column;
   request.metric = options.metric ? options.metric : table.IndexedMetric(report.column, deadline);
   request.filter = options.filter;
-  request.with_row_address = true;
-  request.columns = std::vector<std::string>();
   request.k = options.k + 1;
   request.measuring = true;
-  std::vector<std::vector<float>> truth;
-  std::vector<double> exact_ms;
-  request.exact = true;
-  for (const Query& query : queries) {
-    request.vector = query.vector;
-    FIRN_TRY(const query::SearchResult found, query::Search(table, request, deadline));
-    truth.push_back(Distances(found, query, options.k));
-    exact_ms.push_back(found.explain.search_ms);
-  }
-  request.exact = false;
+  FIRN_TRY(const auto truth, FindTruth(table, request, queries, options.k, deadline));
+  FIRN_TRY(const double exact_ms, ExactMillis(table, request, queries, deadline));
   for (const float promise : options.promises) {
-    RecallRow row{.promise = promise, .worst = 1, .exact_ms = Median(exact_ms)};
+    RecallRow row{.promise = promise, .worst = 1, .exact_ms = exact_ms};
     request.recall = promise;
     std::vector<double> milliseconds;
     for (std::size_t i = 0; i < queries.size(); i++) {
       request.vector = queries[i].vector;
-      FIRN_TRY(const query::SearchResult found, query::Search(table, request, deadline));
-      const double recall = RecallOf(Distances(found, queries[i], options.k), truth[i]);
+      FIRN_TRY(const query::Nearest found, query::FindNearest(table, request, deadline));
+      const double recall = RecallOf(Distances(found.hits, queries[i], options.k), truth[i]);
       row.truth += recall / static_cast<double>(queries.size());
       row.worst = std::min(row.worst, recall);
       row.lists += static_cast<double>(found.explain.lists) / static_cast<double>(queries.size());
