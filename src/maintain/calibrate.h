@@ -22,10 +22,6 @@ struct CalibrationQuery {
 inline constexpr std::size_t kCalibrationQueries = 1000;
 /// Fewer real queries than this say too little to go by.
 inline constexpr std::size_t kFewestRealQueries = 200;
-/// The promises that are measured; a request takes the next one above.
-inline constexpr float kPromises[] = {0.5F,  0.7F,  0.8F,   0.85F, 0.9F,   0.93F, 0.95F,
-                                      0.97F, 0.98F, 0.985F, 0.99F, 0.995F, 0.999F};
-
 /// Fills the entry's calibrations, from rows of the table as queries. One scan of all lists for each query, with wide
 /// error bounds, finds its true neighbours (k = 10) and the score before each list. From that follows the recall of any
 /// stopping score, and of any number of lists; the smallest that reach each promise, with two standard errors to spare,

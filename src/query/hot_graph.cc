@@ -14,8 +14,6 @@ constexpr std::size_t kNeighbours = 10;
 constexpr std::size_t kQueries = 1000;
 constexpr std::size_t kFewestAsked = 200;
 constexpr std::size_t kWidestBeam = 1024;
-constexpr float kPromises[] = {0.5F,  0.7F,  0.8F,   0.85F, 0.9F,   0.93F, 0.95F,
-                               0.97F, 0.98F, 0.985F, 0.99F, 0.995F, 0.999F};
 
 /// The segment's vectors as floats, by the graph's row numbers.
 class Rows {
@@ -194,10 +192,15 @@ std::vector<std::size_t> Beams() {
 std::size_t HotGraph::CandidatesOf(std::size_t k) { return k + std::max<std::size_t>(10, k / 2); }
 
 std::optional<std::size_t> HotGraph::BeamFor(float recall, std::size_t k) const {
-  for (const GraphEffort& effort : efforts) {
-    if (effort.recall >= recall - 1e-6F) return std::max(effort.beam * std::max(k, kNeighbours) / kNeighbours, k);
+  const auto above = std::ranges::find_if(efforts, [&](const auto& effort) { return effort.recall >= recall - 1e-6F; });
+  if (above == efforts.end()) return std::nullopt;
+  auto beam = static_cast<double>(above->beam);
+  if (above != efforts.begin()) {
+    const GraphEffort& below = *(above - 1);
+    const double share = std::max(0.0F, above->recall - recall) / (above->recall - below.recall);
+    beam -= share * static_cast<double>(above->beam - below.beam);
   }
-  return std::nullopt;
+  return std::max(static_cast<std::size_t>(std::ceil(beam)) * std::max(k, kNeighbours) / kNeighbours, k);
 }
 
 Result<std::shared_ptr<const HotGraph>> BuildHotGraph(const OpenSegment& segment, const ResidentVectors& vectors,
@@ -217,7 +220,7 @@ Result<std::shared_ptr<const HotGraph>> BuildHotGraph(const OpenSegment& segment
   FIRN_CHECK(measure.FindTruth(asked, deadline));
   const std::vector<std::size_t> beams = Beams();
   std::size_t low = 0;
-  for (const float promise : kPromises) {
+  for (const float promise : index::kPromises) {
     std::size_t high = beams.size();
     while (low < high) {
       const std::size_t middle = low + (high - low) / 4;  // wide beams take long: they are tried last

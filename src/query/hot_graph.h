@@ -33,7 +33,8 @@ struct HotGraph {
   /// How many of the nearest by estimate get an exact distance: a node's own byte a value is not exact.
   static std::size_t CandidatesOf(std::size_t k);
   std::size_t SizeBytes() const { return graph->SizeBytes() + rows.size() * sizeof(std::uint32_t); }
-  /// For a promise and k; empty when it was not reached.
+  /// For a promise and k; empty when it was not reached. Between two measured promises the beam lies on the line
+  /// between theirs, which is enough: the wider a beam, the less each further row of it adds to the recall.
   std::optional<std::size_t> BeamFor(float recall, std::size_t k) const;
 };
 
