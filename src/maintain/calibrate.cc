@@ -79,18 +79,18 @@ class Tracer {
                              .matches = query.matches,
                              .scores = &scores};
     FIRN_TRY(const std::span<const index::Candidate> found, segment_.Scan(scratch, lists_, usual, counts));
-    // Without a filter a scan ends at the first list beyond the stop; with one it passes over that list.
-    if (query.matches == nullptr) {
-      for (std::size_t i = 1; i < scores.size(); i++) scores[i] = std::max(scores[i], scores[i - 1]);
-    }
-
     const std::vector<std::uint32_t> order = segment_.Probes(scratch, segment_.header().lists.size());
     std::vector<std::uint32_t> rank_of(order.size());
     for (std::uint32_t i = 0; i < order.size(); i++) rank_of[order[i]] = i;
+    // Without a filter a scan ends at the first list beyond the stop; with one it passes over that list.
+    if (query.matches == nullptr) {
+      for (std::size_t i = 1; i < order.size(); i++)
+        scores[order[i]] = std::max(scores[order[i]], scores[order[i - 1]]);
+    }
     Trace trace;
     for (const std::uint32_t row : neighbours) {
       const std::uint32_t list = list_of_[row];
-      Neighbour neighbour{.score = scores[rank_of[list]], .lists = rank_of[list] + 1};
+      Neighbour neighbour{.score = scores[list], .lists = rank_of[list] + 1};
       if (query.matches != nullptr)
         neighbour.sparseness = std::log10(static_cast<float>(segment_.header().lists[list].rows) /
                                           static_cast<float>(std::max(1U, query.matches->counts[list])));
@@ -244,7 +244,7 @@ Status Calibrate(const index::VectorSegment& segment, const index::LoadedLists& 
   FIRN_TRY(const Traces tenths, TraceTenths(tracer, segment, lists, queries, pool, deadline));
   const float shift = StopFor(plain, kUsualPromise, 0) - StopFor(tenths, kUsualPromise, 0);
   entry.sparse_shift = shift > 0 && shift < 100 ? shift : 0;
-  for (const float promise : kPromises) {
+  for (const float promise : index::kPromises) {
     const float stop = StopFor(plain, promise, 0);
     if (stop == kNever) break;
     const float filtered =

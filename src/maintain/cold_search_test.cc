@@ -191,6 +191,25 @@ TEST_F(ColdSearchTest, AThousandSegmentsTakeThreeRounds) {
   EXPECT_LE(answer.spent.requests(), 2U + 2U * 1000U + answer.result.explain.candidates * 6U);
 }
 
+TEST_F(ColdSearchTest, KeepsItsPromiseByLookingAtAllListsThatItRead) {
+  CreateParts();
+  const index::SegmentEntry entry = MustBuild();
+  RecallOptions options{.column = "vector", .filter = "", .promises = {0.8F, 0.9F, 0.95F}};
+  for (std::size_t i = 0; i < 400; i++) options.vectors.push_back(Near(i % kClusters));
+  for (const std::string filter : {"", "draw < 300"}) {
+    options.filter = filter;
+    const auto report = MeasureRecall(*Open(kCold), options, Deadline::Never());
+    ASSERT_TRUE(report) << report.error().ToString();
+    for (const RecallRow& row : report->rows) {
+      EXPECT_GE(row.truth, static_cast<double>(row.promise) - 0.01) << filter;
+      if (!filter.empty()) continue;
+      const auto planned = std::ranges::find(entry.calibrations, row.promise, &index::Calibration::recall);
+      ASSERT_NE(planned, entry.calibrations.end());
+      EXPECT_NEAR(row.lists, planned->lists, 1e-6);  // of every query: a mean
+    }
+  }
+}
+
 TEST_F(ColdSearchTest, RowsWithoutAnIndexAddTwoRounds) {
   CreateParts();
   MustBuild();

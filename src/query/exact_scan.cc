@@ -64,7 +64,7 @@ Result<ExactHits> ScanExactly(const Snapshot& snapshot, const Plan& plan, const 
   std::vector<simd::TopK> best(vectors.size(), simd::TopK(plan.wanted));
   ExactHits gathered;
   Snapshot::PieceRequest pieces{
-      .columns = {plan.column}, .predicate = plan.prefilter ? &*plan.predicate : nullptr, .fragments = {}};
+      .columns = {plan.column}, .predicate = plan.prefilter ? plan.predicate.get() : nullptr, .fragments = {}};
   if (fragments != nullptr) pieces.fragments = *fragments;
   FIRN_CHECK(snapshot.ScanPieces(
       pieces,

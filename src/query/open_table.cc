@@ -422,6 +422,25 @@ Status OpenTable::BuildGraphs(const std::string& column, simd::Metric metric, co
   return {};
 }
 
+Result<std::shared_ptr<const filter::Predicate>> OpenTable::Bind(const std::string& text) {
+  constexpr std::size_t kMostKept = 64, kLongestKept = 4096;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = std::ranges::find(predicates_, text, &KeptPredicate::text);
+    if (found != predicates_.end()) {
+      predicates_.splice(predicates_.begin(), predicates_, found);
+      return found->predicate;
+    }
+  }
+  FIRN_TRY(filter::Predicate bound, snapshot_->Bind(text));
+  auto predicate = std::make_shared<const filter::Predicate>(std::move(bound));
+  if (text.size() > kLongestKept || DependsOnTime(text)) return predicate;
+  const std::lock_guard lock(mutex_);
+  predicates_.push_front({text, predicate});
+  if (predicates_.size() > kMostKept) predicates_.pop_back();
+  return predicate;
+}
+
 Result<std::shared_ptr<const FilterMask>> OpenTable::MaskOf(const std::shared_ptr<const ColumnIndex>& index,
                                                             const std::string& column, const std::string& text,
                                                             const filter::Predicate& predicate,

@@ -136,6 +136,8 @@ class OpenTable : public std::enable_shared_from_this<OpenTable> {
   using Scratch = std::unique_ptr<SegmentScratch, std::function<void(SegmentScratch*)>>;
   Scratch BorrowScratch() const;
 
+  /// The filter of a search; remembered by its text.
+  Result<std::shared_ptr<const filter::Predicate>> Bind(const std::string& text);
   /// Null when they are not in memory.
   Result<std::shared_ptr<const ResidentVectors>> Vectors(const std::string& column, const Deadline& deadline);
   /// Evaluates the predicate over the fragments that the segments of `index`, the column's, cover; remembered by `text`
@@ -188,6 +190,11 @@ class OpenTable : public std::enable_shared_from_this<OpenTable> {
   };
   std::list<KeptMask> masks_;  // least recently used last
   std::uint64_t mask_bytes_ = 0;
+  struct KeptPredicate {
+    std::string text;
+    std::shared_ptr<const filter::Predicate> predicate;
+  };
+  std::list<KeptPredicate> predicates_;  // least recently used last
 };
 
 }  // namespace firn::query

@@ -15,19 +15,27 @@ using table::Snapshot;
 /// Beyond this many wanted rows an index saves little, and its candidates would fill memory.
 constexpr std::size_t kMostByIndex = 10'000;
 
+bool SquaresFit(std::span<const float> vector) {
+  float norm2 = 0;
+  simd::DotMatrix(vector.data(), 1, vector.data(), 1, vector.size(), &norm2);
+  return norm2 < 1e36F;
+}
+
 /// `name`: of the vector in a sentence.
-Status CheckVector(std::span<const float> vector, const std::string& name, const Plan& plan, std::int32_t dimension) {
+Status CheckVector(std::span<const float> vector, std::string_view name, const Plan& plan, std::int32_t dimension) {
   if (static_cast<std::int64_t>(vector.size()) != dimension) {
-    return InvalidArgument(name + " has " + std::to_string(vector.size()) + " values, column \"" + plan.column +
-                               "\" has " + std::to_string(dimension),
+    return InvalidArgument(std::string(name) + " has " + std::to_string(vector.size()) + " values, column \"" +
+                               plan.column + "\" has " + std::to_string(dimension),
                            "Embed the query with the model that made the column");
   }
+  // A sum of squares is finite only where every value is; where it is not, one of them may be at fault.
+  if (plan.metric != simd::Metric::kHamming && SquaresFit(vector)) return {};
   for (std::size_t i = 0; i < vector.size(); i++) {
     const float value = vector[i];
     if (!std::isfinite(value))
-      return InvalidArgument("value " + std::to_string(i) + " of " + name + " is not a finite number");
+      return InvalidArgument("value " + std::to_string(i) + " of " + std::string(name) + " is not a finite number");
     if (plan.metric == simd::Metric::kHamming && (value < 0 || value > 255 || value != std::floor(value))) {
-      return InvalidArgument("value " + std::to_string(i) + " of " + name +
+      return InvalidArgument("value " + std::to_string(i) + " of " + std::string(name) +
                              " is not a byte (0..255), which hamming distance needs");
     }
   }
@@ -91,12 +99,6 @@ double RowsByLists(const SearchRequest& request, const Plan& plan) {
     rows += matches ? std::min(usual, static_cast<double>(simd::kBlockCodes * matches->used_blocks)) : usual;
   }
   return rows;
-}
-
-bool SquaresFit(std::span<const float> vector) {
-  float norm2 = 0;
-  simd::DotMatrix(vector.data(), 1, vector.data(), 1, vector.size(), &norm2);
-  return norm2 < 1e36F;
 }
 
 Status ChooseWay(OpenTable& table, const SearchRequest& request, Vectors vectors, Plan& plan,
@@ -224,7 +226,7 @@ Result<Plan> MakePlan(OpenTable& table, const SearchRequest& request, Vectors ve
   }
   FIRN_CHECK(CheckVectors(vectors, plan, type.list_size));
   if (!request.filter.empty()) {
-    FIRN_TRY(plan.predicate, snapshot.Bind(request.filter));
+    FIRN_TRY(plan.predicate, table.Bind(request.filter));
   }
   plan.prefilter = plan.predicate && !request.postfilter;
   plan.wanted = static_cast<std::size_t>(std::min(request.k + request.offset, snapshot.LiveRows()));
@@ -243,6 +245,9 @@ index::ScanOptions EffortFor(const OpenSegment& segment, const SearchRequest& re
   } else if (const index::Calibration* calibration = CalibrationFor(segment, request.recall)) {
     effort.stop = plan.mask ? calibration->filtered_stop : calibration->stop;
     effort.slack = calibration->slack;
+    // Lists that were read for the query, as many as keep the promise by themselves, are all looked at: to leave out
+    // some of them by the stop would lose twice. With a filter more is read until the stop is reached.
+    if (!segment.lists && !plan.mask) effort.stop = index::ScanOptions{}.stop;
   }
   if (plan.mask) {
     effort.mask = &plan.mask->masks[segment_number];

@@ -30,7 +30,7 @@ struct Plan {
   std::string column;
   simd::Element element = simd::Element::kF32;
   simd::Metric metric = simd::Metric::kL2;
-  std::optional<filter::Predicate> predicate;
+  std::shared_ptr<const filter::Predicate> predicate;  // null without a filter
   bool prefilter = false;
   std::size_t wanted = 0;  // of each vector: k + offset, at most the rows there are
 

@@ -43,12 +43,15 @@ using RowsToScore = std::vector<std::span<const lance::RowAddress>>;  // by vect
 /// Offers the exact distance of every row, from vectors in memory, where `places` says.
 void ScoreResident(const Plan& plan, const ExactDistance& exact, std::span<const lance::RowAddress> rows,
                    std::span<const std::uint8_t* const> places, simd::TopK& top) {
-  constexpr std::size_t kAhead = 4;
+  constexpr std::size_t kAhead = 6;
   const std::size_t lines = std::min<std::size_t>((plan.vectors->row_bytes() + 63) / 64, 16);
+  const auto prefetch = [&](std::size_t i) {
+    if (i >= rows.size() || places[i] == nullptr) return;
+    for (std::size_t line = 0; line < lines; line++) __builtin_prefetch(places[i] + 64 * line);
+  };
+  for (std::size_t i = 0; i < kAhead; i++) prefetch(i);
   for (std::size_t i = 0; i < rows.size(); i++) {
-    if (i + kAhead < rows.size() && places[i + kAhead] != nullptr) {
-      for (std::size_t line = 0; line < lines; line++) __builtin_prefetch(places[i + kAhead] + 64 * line);
-    }
+    prefetch(i + kAhead);
     if (places[i] == nullptr) continue;
     const float distance = exact(places[i]);
     if (exact.Wanted(distance)) top.Offer(distance, rows[i]);

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <utility>
 
 #include "simd/kernels.h"
 
@@ -50,9 +51,13 @@ void HammingRows(std::span<const float> query, const std::uint8_t* rows, std::si
 }
 
 float NormOf(std::span<const float> query) {
-  double sum = 0;
-  for (const float value : query) sum += static_cast<double>(value) * value;
-  return static_cast<float>(std::sqrt(sum));
+  double sums[4] = {};  // independent of each other: an addition waits for the one before it
+  std::size_t i = 0;
+  for (; i + 4 <= query.size(); i += 4) {
+    for (std::size_t j = 0; j < 4; j++) sums[j] += static_cast<double>(query[i + j]) * query[i + j];
+  }
+  for (; i < query.size(); i++) sums[0] += static_cast<double>(query[i]) * query[i];
+  return static_cast<float>(std::sqrt(sums[0] + sums[1] + sums[2] + sums[3]));
 }
 
 float ScaleOf(Metric metric, std::span<const float> query) {
@@ -155,12 +160,11 @@ void UseScalar(bool scalar) { ForcedFlag().store(scalar, std::memory_order_relax
 
 bool ScalarForced() { return ForcedFlag().load(std::memory_order_relaxed); }
 
-float TopK::Bound() const {
-  return heap_.size() < k_ || heap_.empty() ? std::numeric_limits<float>::infinity() : heap_.front().distance;
-}
+TopK::TopK(std::size_t k)
+    : k_(k), bound_(k > 0 ? std::numeric_limits<float>::infinity() : -std::numeric_limits<float>::infinity()) {}
 
-void TopK::Offer(float distance, std::uint64_t row) {
-  if (std::isnan(distance) || k_ == 0) return;
+void TopK::Keep(float distance, std::uint64_t row) {
+  if (k_ == 0) return;  // minus infinity
   const Hit hit{distance, row};
   if (heap_.size() < k_) {
     heap_.push_back(hit);
@@ -169,12 +173,16 @@ void TopK::Offer(float distance, std::uint64_t row) {
     std::ranges::pop_heap(heap_);
     heap_.back() = hit;
     std::ranges::push_heap(heap_);
+  } else {
+    return;
   }
+  if (heap_.size() == k_) bound_ = heap_.front().distance;
 }
 
 std::vector<Hit> TopK::Take() {
   std::ranges::sort_heap(heap_);
-  return std::move(heap_);
+  if (k_ > 0) bound_ = std::numeric_limits<float>::infinity();
+  return std::exchange(heap_, {});
 }
 
 }  // namespace firn::simd

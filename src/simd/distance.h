@@ -63,15 +63,20 @@ struct Hit {
 /// The k nearest of all that was offered. NaN distances are never kept.
 class TopK {
  public:
-  explicit TopK(std::size_t k) : k_(k) {}
+  explicit TopK(std::size_t k);
   /// What a new hit must beat; +infinity until k are held.
-  float Bound() const;
-  void Offer(float distance, std::uint64_t row);
+  float Bound() const { return bound_; }
+  void Offer(float distance, std::uint64_t row) {
+    if (distance <= bound_) Keep(distance, row);
+  }
   /// Nearest first; leaves the collector empty.
   std::vector<Hit> Take();
 
  private:
+  void Keep(float distance, std::uint64_t row);
+
   std::size_t k_;
+  float bound_;
   std::vector<Hit> heap_;  // the worst on top
 };
 

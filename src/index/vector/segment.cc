@@ -194,32 +194,33 @@ void VectorSegment::Prepare(std::span<const float> vector, SegmentQuery& query) 
   query.products_.resize(lists);
   simd::DotBytes(header_.centroids.data(), lists, d, query.shorts_.data(), query.products_.data());
   query.distance2_.resize(lists);
-  query.probes_.resize(lists);
+  query.all_.probes.resize(lists);
   const float query_norm2 = Norm2(query.rotated_);
   for (std::uint32_t i = 0; i < lists; i++) {
     const ListEntry& list = header_.lists[i];
     const float product =
         header_.centroid_low * query.sum_ + header_.centroid_step * short_step * static_cast<float>(query.products_[i]);
     query.distance2_[i] = std::max(0.0F, query_norm2 + list.norm2 - 2 * product);
-    query.probes_[i] = {query.distance2_[i] - list.bias, i};
+    query.all_.probes[i] = {query.distance2_[i] - list.bias, i};
   }
-  query.sorted_ = 0;
+  query.all_.sorted = 0;
 }
 
-void VectorSegment::SortProbes(SegmentQuery& query, std::size_t count) const {
-  count = std::min(count, query.probes_.size());
-  if (count <= query.sorted_) return;
-  const auto begin = query.probes_.begin() + static_cast<std::ptrdiff_t>(query.sorted_);
-  const auto end = query.probes_.begin() + static_cast<std::ptrdiff_t>(count);
-  if (end != query.probes_.end()) std::nth_element(begin, end, query.probes_.end());
+void SegmentQuery::Order::Sort(std::size_t count) {
+  count = std::min(count, probes.size());
+  if (count <= sorted) return;
+  const auto begin = probes.begin() + static_cast<std::ptrdiff_t>(sorted);
+  const auto end = probes.begin() + static_cast<std::ptrdiff_t>(count);
+  if (end != probes.end()) std::nth_element(begin, end, probes.end());
   std::sort(begin, end);
-  query.sorted_ = count;
+  sorted = count;
 }
 
 std::vector<std::uint32_t> VectorSegment::Probes(SegmentQuery& query, std::size_t count) const {
-  SortProbes(query, count);
+  query.all_.Sort(count);
   std::vector<std::uint32_t> lists;
-  for (std::size_t i = 0; i < std::min(count, query.probes_.size()); i++) lists.push_back(query.probes_[i].list);
+  for (std::size_t i = 0; i < std::min(count, query.all_.probes.size()); i++)
+    lists.push_back(query.all_.probes[i].list);
   return lists;
 }
 
@@ -264,18 +265,31 @@ Result<std::span<const Candidate>> VectorSegment::Scan(SegmentQuery& query, cons
   query.found_.clear();
   query.best_.clear();
   if (options.k == 0) return std::span<const Candidate>();
-  const std::size_t most = std::min(options.max_lists, query.probes_.size());
+  if (options.scores != nullptr) options.scores->assign(header_.lists.size(), std::numeric_limits<float>::lowest());
+  const auto matches = [&](std::uint32_t list) {
+    return options.matches == nullptr || options.matches->counts[list] > 0;
+  };
+  // A filter may leave few lists with a match, and the scan goes through all of those: the others need no order, unless
+  // they count.
+  const bool all_count = options.matches == nullptr || options.max_lists < query.all_.probes.size();
+  if (!all_count) {
+    query.matching_.probes.clear();
+    query.matching_.sorted = 0;
+    std::ranges::copy_if(query.all_.probes, std::back_inserter(query.matching_.probes), matches,
+                         &SegmentQuery::Probe::list);
+  }
+  SegmentQuery::Order& order = all_count ? query.all_ : query.matching_;
+  const std::size_t most = std::min(options.max_lists, order.probes.size());
   for (std::size_t i = 0; i < most; i++) {
-    if (i >= query.sorted_) SortProbes(query, std::max(kFirstSorted, 2 * i));
-    const std::uint32_t list = query.probes_[i].list;
-    const bool matches = options.matches == nullptr || options.matches->counts[list] > 0;
-    const float score = matches ? ScoreFor(query, list, options) : std::numeric_limits<float>::lowest();
-    if (options.scores != nullptr) options.scores->push_back(score);
+    if (i >= order.sorted) order.Sort(std::max(kFirstSorted, 2 * i));
+    const std::uint32_t list = order.probes[i].list;
+    if (!matches(list)) continue;
+    const float score = ScoreFor(query, list, options);
+    if (options.scores != nullptr) (*options.scores)[list] = score;
     if (score > options.stop) {
       if (options.matches == nullptr) break;
       continue;  // a later list may match better
     }
-    if (!matches) continue;
     if (loaded.lists[list].codes.empty()) {
       counts.missing++;
       continue;

@@ -60,8 +60,8 @@ struct ScanOptions {
   /// matches ends as if its score were higher by sparse_shift * log10(1 / s): its rows hold fewer of the k.
   const ListMatches* matches = nullptr;
   float sparse_shift = 0;
-  std::vector<float>* scores =
-      nullptr;  // given: the ListScore of each list just before its scan is added (calibration)
+  /// Given: becomes the ListScore of each list just before its scan; lowest() where it was passed over (calibration).
+  std::vector<float>* scores = nullptr;
 };
 
 struct ScanCounts {
@@ -74,8 +74,6 @@ struct ScanCounts {
 /// Memory of one search, used again by the next. One thread at a time.
 class SegmentQuery {
  public:
-  std::size_t lists_ready() const { return sorted_; }
-
  private:
   friend class VectorSegment;
   struct Probe {
@@ -99,8 +97,14 @@ class SegmentQuery {
   std::vector<std::int32_t> products_;
   std::vector<float> distance2_;  // to each centroid, rounded
   std::vector<float> in_bytes_;   // rotated_, in units of the centroids' bytes
-  std::vector<Probe> probes_;     // the first sorted_ are in order
-  std::size_t sorted_ = 0;
+  /// Lists, the first `sorted` of them in order.
+  struct Order {
+    std::vector<Probe> probes;
+    std::size_t sorted = 0;
+    void Sort(std::size_t count);
+  };
+  Order all_;
+  Order matching_;  // those with a row that matches the filter
   std::vector<std::uint32_t> sums_;
   std::vector<Candidate> found_;
   std::vector<float> best_;  // the k smallest refined estimates, largest on top
@@ -167,7 +171,6 @@ class VectorSegment {
 
  private:
   VectorSegment(std::string key, SegmentHeader header, const SegmentFooter& footer);
-  void SortProbes(SegmentQuery& query, std::size_t count) const;
   Status CheckCodes(std::uint32_t list, const LoadedLists& loaded) const;
   Status CheckSupplement(std::uint32_t list, const LoadedLists& loaded) const;
   Status CheckPart(std::size_t part, const LoadedLists& loaded, ByteSpan bytes, std::uint64_t size,
