@@ -37,6 +37,7 @@ struct Engine::Parts {
   struct KeptTable {
     std::shared_ptr<query::OpenTable> table;
     std::uint64_t used = 0;
+    SteadyTime used_at{};
   };
   std::mutex tables_mutex;
   std::map<std::string, KeptTable, std::less<>> tables;
@@ -205,17 +206,38 @@ Result<std::shared_ptr<query::OpenTable>> Engine::OpenTable(std::string_view nam
   const auto found = parts_->tables.find(name);
   if (found != parts_->tables.end() && same(*found->second.table)) {
     found->second.used = ++parts_->uses;
+    found->second.used_at = parts_->world.clock.Now();
     return found->second.table;
   }
   auto table = std::make_shared<query::OpenTable>(indexed.snapshot, std::move(indexed.catalog), parts_->Residency(),
                                                   parts_->shared, std::move(indexed.warnings));
   if (version) return table;
-  parts_->tables.insert_or_assign(std::string(name), Parts::KeptTable{table, ++parts_->uses});
+  parts_->tables.insert_or_assign(std::string(name),
+                                  Parts::KeptTable{table, ++parts_->uses, parts_->world.clock.Now()});
   if (parts_->tables.size() > parts_->config.open_tables) {
     parts_->tables.erase(
         std::ranges::min_element(parts_->tables, {}, [](const auto& each) { return each.second.used; }));
   }
   return table;
+}
+
+std::size_t Engine::CloseIdleTables() {
+  if (parts_->config.idle_after == Duration::zero()) return 0;
+  std::vector<std::shared_ptr<query::OpenTable>> idle;
+  {
+    const std::lock_guard lock(parts_->tables_mutex);
+    const SteadyTime before = parts_->world.clock.Now() - parts_->config.idle_after;
+    std::erase_if(parts_->tables, [&](auto& each) {
+      if (each.second.used_at > before) return false;
+      idle.push_back(std::move(each.second.table));
+      return true;
+    });
+  }
+  for (const auto& table : idle) {
+    table->DropGraphs();
+    if (parts_->primed != nullptr) parts_->primed->Forget(table->snapshot().root() + "/");
+  }
+  return idle.size();
 }
 
 Result<maintain::BuildPlan> Engine::PlanIndex(std::string_view name, const maintain::BuildOptions& options,

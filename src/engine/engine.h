@@ -30,7 +30,9 @@ struct Config {
   table::WriteOptions write;
   std::size_t threads = 0;  // 0 = one per core
   std::size_t metadata_cache_bytes = 64U << 20;
-  std::size_t open_tables = 64;            // kept between searches, with their indexes
+  std::size_t open_tables = 64;  // kept between searches, with their indexes
+  /// Without a search: then what a table holds in memory goes. 0 = never.
+  Duration idle_after = std::chrono::minutes(15);
   std::uint64_t hint_bytes = 64ULL << 20;  // of hint objects, where the store is far
   std::uint64_t graph_bytes = 1ULL << 30;  // of graphs of hot tables; 0 = build none
   std::uint64_t warm_after = 16;           // searches of one version: then its index and vectors are read into memory
@@ -124,6 +126,10 @@ class Engine {
   /// The newest version (or a pinned one) with its indexes; kept between calls while it is the newest.
   Result<std::shared_ptr<query::OpenTable>> OpenTable(std::string_view name, std::optional<std::uint64_t> version,
                                                       const Deadline& deadline);
+
+  /// Lets go what tables hold in memory that nobody searched for a while (Config::idle_after): snapshot, index, hint,
+  /// copies of lists and vectors, graphs. Their next search is a cold one. Returns how many; to be called now and then.
+  std::size_t CloseIdleTables();
 
   /// What `firn doctor` shows.
   Result<store::DoctorReport> Doctor(const Deadline& deadline);

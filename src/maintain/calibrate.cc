@@ -14,8 +14,10 @@ constexpr float kNever = 1e30F;
 constexpr float kUsualPromise = 0.95F;
 /// Queries with a made filter, of each kind.
 constexpr std::size_t kFilteredQueries = 300;
-/// Rows of a region, as a share of all.
-constexpr double kRegionShare = 0.05;
+/// Queries that ask for the same region, which takes a pass over all rows to find.
+constexpr std::size_t kQueriesOfRegion = 5;
+/// Rows of a region, as a share of all: one topic, and one of two halves.
+constexpr double kRegionShares[] = {0.05, 0.5};
 
 /// Where one of a query's true neighbours was found.
 struct Neighbour {
@@ -101,15 +103,15 @@ class Tracer {
     return trace;
   }
 
-  /// A query of its own for each, as that of another row: the rows of the lists nearest to `elsewhere`.
+  /// A `share` of all rows: those of the lists nearest to `elsewhere`.
   struct Region {
     index::RowMask mask;
     index::ListMatches matches;
   };
-  Result<Region> RegionAround(const CalibrationQuery& elsewhere, index::SegmentQuery& scratch) const {
+  Result<Region> RegionAround(const CalibrationQuery& elsewhere, double share, index::SegmentQuery& scratch) const {
     const index::SegmentHeader& header = segment_.header();
     Region region{index::RowMask((list_of_.size() + 63) / 64), {}};
-    const auto wanted = static_cast<std::size_t>(kRegionShare * static_cast<double>(header.rows)) + kNeighbours;
+    const auto wanted = static_cast<std::size_t>(share * static_cast<double>(header.rows)) + kNeighbours;
     segment_.Prepare(elsewhere.vector, scratch);
     std::size_t held = 0;
     for (const std::uint32_t list : segment_.Probes(scratch, header.lists.size())) {
@@ -196,18 +198,30 @@ Result<Traces> TraceAll(std::size_t count, TaskPool& pool, const Deadline& deadl
   return traces;
 }
 
-/// Each query asks for the region around another one.
-Result<Traces> TraceRegions(const Tracer& tracer, std::span<const CalibrationQuery> queries, TaskPool& pool,
-                            const Deadline& deadline) {
-  const std::size_t count = std::min(kFilteredQueries, queries.size());
-  return TraceAll(count, pool, deadline, [&](std::size_t i, index::SegmentQuery& scratch) -> Result<Trace> {
+/// Queries ask for regions in which they do not lie themselves.
+Result<Traces> TraceRegions(const Tracer& tracer, double share, std::span<const CalibrationQuery> queries,
+                            TaskPool& pool, const Deadline& deadline) {
+  const std::size_t regions = std::min(kFilteredQueries, queries.size()) / kQueriesOfRegion;
+  std::vector<Traces> traces(regions);
+  FIRN_CHECK(pool.ParallelFor(regions, [&](std::size_t r) -> Status {
+    FIRN_CHECK(deadline.Check("calibrating an index"));
+    index::SegmentQuery scratch;
+    const std::size_t first = r * queries.size() / regions;
     FIRN_TRY(const Tracer::Region region,
-             tracer.RegionAround(queries[(i + queries.size() / 2) % queries.size()], scratch));
-    CalibrationQuery query = queries[i];
-    query.mask = &region.mask;
-    query.matches = &region.matches;
-    return tracer.Of(query, scratch);
-  });
+             tracer.RegionAround(queries[(first + queries.size() / 2) % queries.size()], share, scratch));
+    for (std::size_t i = 0; i < queries.size() && traces[r].size() < kQueriesOfRegion; i++) {
+      CalibrationQuery query = queries[(first + i) % queries.size()];
+      if (query.own_row && Holds(region.mask, *query.own_row)) continue;
+      query.mask = &region.mask;
+      query.matches = &region.matches;
+      FIRN_TRY(Trace trace, tracer.Of(query, scratch));
+      traces[r].push_back(std::move(trace));
+    }
+    return {};
+  }));
+  Traces all;
+  for (Traces& each : traces) std::ranges::move(each, std::back_inserter(all));
+  return all;
 }
 
 /// The queries ask for a tenth of the rows.
@@ -240,15 +254,18 @@ Status Calibrate(const index::VectorSegment& segment, const index::LoadedLists& 
   FIRN_TRY(const Traces plain,
            TraceAll(queries.size(), pool, deadline,
                     [&](std::size_t i, index::SegmentQuery& scratch) { return tracer.Of(queries[i], scratch); }));
-  FIRN_TRY(const Traces regions, TraceRegions(tracer, queries, pool, deadline));
+  std::vector<Traces> regions;
+  for (const double share : kRegionShares) {
+    FIRN_TRY(regions.emplace_back(), TraceRegions(tracer, share, queries, pool, deadline));
+  }
   FIRN_TRY(const Traces tenths, TraceTenths(tracer, segment, lists, queries, pool, deadline));
   const float shift = StopFor(plain, kUsualPromise, 0) - StopFor(tenths, kUsualPromise, 0);
   entry.sparse_shift = shift > 0 && shift < 100 ? shift : 0;
   for (const float promise : index::kPromises) {
     const float stop = StopFor(plain, promise, 0);
     if (stop == kNever) break;
-    const float filtered =
-        std::max({stop, StopFor(regions, promise, entry.sparse_shift), StopFor(tenths, promise, entry.sparse_shift)});
+    float filtered = std::max(stop, StopFor(tenths, promise, entry.sparse_shift));
+    for (const Traces& each : regions) filtered = std::max(filtered, StopFor(each, promise, entry.sparse_shift));
     entry.calibrations.push_back(
         {promise, stop, filtered, kSlack, ListsFor(plain, promise, static_cast<std::uint32_t>(entry.lists))});
   }

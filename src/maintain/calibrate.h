@@ -27,9 +27,10 @@ inline constexpr std::size_t kFewestRealQueries = 200;
 /// stopping score, and of any number of lists; the smallest that reach each promise, with two standard errors to spare,
 /// are kept. A promise that no setting reaches is left out.
 ///
-/// Searches with a filter get stops of their own, the highest that three kinds of query ask for: those without a
-/// filter, those for a region that lies elsewhere (correlated filters), and those for a tenth of all rows, chosen by
-/// lot (independent ones). The last also tell how much earlier a list may end of which few rows match.
+/// Searches with a filter get stops of their own, the highest that four kinds of query ask for: those without a
+/// filter, those for a small region and for a half of all rows in which the query does not lie (correlated filters),
+/// and those for a tenth of all rows, chosen by lot (independent ones). The last also tell how much earlier a list may
+/// end of which few rows match.
 Status Calibrate(const index::VectorSegment& segment, const index::LoadedLists& lists,
                  std::span<const CalibrationQuery> queries, TaskPool& pool, const Deadline& deadline,
                  index::SegmentEntry& entry);

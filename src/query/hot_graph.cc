@@ -259,6 +259,15 @@ void HotGraphs::Put(const std::string& segment, std::shared_ptr<const HotGraph> 
   }
 }
 
+void HotGraphs::Drop(const std::string& segment) {
+  const std::lock_guard lock(mutex_);
+  const auto found = std::ranges::find(graphs_, segment, &Kept::segment);
+  if (found == graphs_.end()) return;
+  bytes_ -= found->graph->SizeBytes();
+  graphs_.erase(found);
+  claimed_.erase(segment);
+}
+
 bool HotGraphs::Claim(const std::string& segment) {
   const std::lock_guard lock(mutex_);
   return claimed_.insert(segment).second;

@@ -55,6 +55,8 @@ class HotGraphs {
   std::shared_ptr<const HotGraph> Find(const std::string& segment);
   /// The least recently used go when there is no room; one that is larger alone is not taken.
   void Put(const std::string& segment, std::shared_ptr<const HotGraph> graph);
+  /// It may be built again.
+  void Drop(const std::string& segment);
   /// False when somebody builds it, or tried to: then nobody need try.
   bool Claim(const std::string& segment);
   /// Whether so much more may be taken, and a tenth of all memory stays free.

@@ -403,6 +403,14 @@ void OpenTable::Cool() {
   resident_bytes_ = 0;
 }
 
+void OpenTable::DropGraphs() {
+  if (shared_.graphs == nullptr) return;
+  const std::lock_guard lock(mutex_);
+  for (const auto& [key, index] : indexes_) {
+    for (const OpenSegment& segment : index->segments) shared_.graphs->Drop(segment.segment->key());
+  }
+}
+
 Status OpenTable::BuildGraphs(const std::string& column, simd::Metric metric, const Deadline& deadline) {
   FIRN_TRY(const auto index, IndexOf(column, metric, deadline));
   FIRN_TRY(const auto vectors, Vectors(column, deadline));

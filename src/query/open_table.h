@@ -130,6 +130,8 @@ class OpenTable : public std::enable_shared_from_this<OpenTable> {
   void Cool();
   /// Builds the graphs of the index's segments that have none, and measures them. The index must be warm.
   Status BuildGraphs(const std::string& column, simd::Metric metric, const Deadline& deadline);
+  /// Those of all its indexes; this OpenTable builds none again by itself.
+  void DropGraphs();
   HotGraphs* graphs() const { return shared_.graphs.get(); }
 
   /// Lends memory for a search; it comes back when the pointer goes.

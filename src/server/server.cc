@@ -1,6 +1,10 @@
 #include "server/server.h"
 
 #include <algorithm>
+#include <condition_variable>
+#include <mutex>
+#include <stop_token>
+#include <thread>
 
 #include "server/config.h"
 #include "server/service.h"
@@ -31,6 +35,30 @@ BuildLimits LimitsOfBuilds(const ServerConfig& config, const engine::World& worl
   return limits;
 }
 
+/// Looks after what nobody uses, four times within the time that makes it idle.
+class Housekeeping {
+ public:
+  Housekeeping(engine::Engine& engine, Log& log) {
+    const Duration idle_after = engine.config().idle_after;
+    if (idle_after == Duration::zero()) return;
+    const Duration pause = std::clamp<Duration>(idle_after / 4, std::chrono::milliseconds(10), std::chrono::minutes(1));
+    thread_ = std::jthread([this, &engine, &log, pause](const std::stop_token& stop) {
+      for (;;) {
+        std::unique_lock lock(mutex_);
+        if (wake_.wait_for(lock, stop, pause, [&] { return stop.stop_requested(); })) return;
+        lock.unlock();
+        if (const std::size_t closed = engine.CloseIdleTables(); closed > 0)
+          log.Info("idle tables closed", {{"tables", closed}});
+      }
+    });
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable_any wake_;
+  std::jthread thread_;  // last: it uses the rest
+};
+
 }  // namespace
 
 struct Server::Parts {
@@ -44,7 +72,8 @@ struct Server::Parts {
                 .clock = outside.clock,
                 .started = outside.clock.WallNow(),
                 .listener_counts = {}},
-        service(config, std::move(keys), backend, outside.random, outside.log) {}
+        service(config, std::move(keys), backend, outside.random, outside.log),
+        housekeeping(engine, outside.log) {}
 
   const ServerConfig config;
   const engine::World world;
@@ -52,6 +81,7 @@ struct Server::Parts {
   IndexBuilds builds;
   Backend backend;
   Service service;
+  Housekeeping housekeeping;
   std::unique_ptr<Listener> listener;  // last: its threads use all of the above
 };
 

@@ -182,6 +182,9 @@ std::vector<Setting> MakeSettings() {
       Number("measure-after", {"FIRN_MEASURE_AFTER"}, "hot.measure_after",
              "searches of an index, until what its promise of recall takes is measured with them; 0 = never", 0,
              kMost32, FIRN_AT(engine.measure_after)),
+      Millis("idle-after-ms", {"FIRN_IDLE_AFTER_MS"}, "hot.idle_after_ms",
+             "milliseconds without a search, until what a table holds in memory goes; 0 = never", 0,
+             FIRN_AT(engine.idle_after)),
       Flag("fsync", {"FIRN_FSYNC"}, "store.fsync", "folders: make every write durable before it is acknowledged",
            FIRN_AT(engine.store.fsync)),
 

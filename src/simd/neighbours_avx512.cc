@@ -61,36 +61,32 @@ std::uint32_t Estimate(const std::uint8_t* block, std::size_t groups, const std:
          Finish(second.InOrder(), add + 32, scale + 32, terms, distances + 16) << 16;
 }
 
-/// vpdpbusd wants one unsigned side: query + 128. The sum of 128 * row is gathered beside it and taken away.
-struct Products {
-  __m512i shifted = _mm512_setzero_si512();
-  __m512i excess = _mm512_setzero_si512();
-
-  void Add(__m512i query_plus_128, __m512i row) {
-    shifted = _mm512_dpbusd_epi32(shifted, query_plus_128, row);
-    excess = _mm512_dpbusd_epi32(excess, _mm512_set1_epi8(-128), row);
-  }
-  std::int32_t Sum() const { return _mm512_reduce_add_epi32(_mm512_sub_epi32(shifted, excess)); }
-};
-
 void DotSignedBytesAvx512(const std::int8_t* rows, std::size_t count, std::size_t dim, const std::int8_t* query,
                           std::int32_t* out) {
+  // vpdpbusd wants one unsigned side: row + 128. What that adds is 128 times the sum of the query, whatever the row.
   const __m512i flip = _mm512_set1_epi8(-128);
+  __m512i excess = _mm512_setzero_si512();
+  for (std::size_t i = 0; i < dim; i += 64) excess = _mm512_dpbusd_epi32(excess, flip, _mm512_loadu_si512(query + i));
   std::size_t r = 0;
   for (; r + 4 <= count; r += 4, rows += 4 * dim) {
-    Products sums[4];
+    __m512i sums[4] = {excess, excess, excess, excess};
+    for (__m512i& sum : sums) sum = _mm512_sub_epi32(_mm512_setzero_si512(), sum);
     for (std::size_t i = 0; i < dim; i += 64) {
-      const __m512i q = _mm512_xor_si512(_mm512_loadu_si512(query + i), flip);
-      for (std::size_t j = 0; j < 4; j++) sums[j].Add(q, _mm512_loadu_si512(rows + j * dim + i));
+      const __m512i q = _mm512_loadu_si512(query + i);
+      for (std::size_t j = 0; j < 4; j++) {
+        const __m512i row = _mm512_xor_si512(_mm512_loadu_si512(rows + j * dim + i), flip);
+        sums[j] = _mm512_dpbusd_epi32(sums[j], row, q);
+      }
     }
-    for (std::size_t j = 0; j < 4; j++) out[r + j] = sums[j].Sum();
+    for (std::size_t j = 0; j < 4; j++) out[r + j] = _mm512_reduce_add_epi32(sums[j]);
   }
   for (; r < count; r++, rows += dim) {
-    Products sum;
+    __m512i sum = _mm512_sub_epi32(_mm512_setzero_si512(), excess);
     for (std::size_t i = 0; i < dim; i += 64) {
-      sum.Add(_mm512_xor_si512(_mm512_loadu_si512(query + i), flip), _mm512_loadu_si512(rows + i));
+      const __m512i row = _mm512_xor_si512(_mm512_loadu_si512(rows + i), flip);
+      sum = _mm512_dpbusd_epi32(sum, row, _mm512_loadu_si512(query + i));
     }
-    out[r] = sum.Sum();
+    out[r] = _mm512_reduce_add_epi32(sum);
   }
 }
 

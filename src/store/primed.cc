@@ -77,6 +77,10 @@ void PrimedStore::Forget(std::string_view prefix) {
   for (Bundle& bundle : bundles_) {
     std::erase_if(bundle.objects, [&](const auto& object) { return object.first.starts_with(prefix); });
   }
+  std::erase_if(bundles_, [&](const Bundle& bundle) {
+    if (bundle.objects.empty()) size_bytes_ -= bundle.size_bytes;
+    return bundle.objects.empty();
+  });
 }
 
 void PrimedStore::Remember(const Result<ListPage>& page) {

@@ -37,7 +37,7 @@ class PrimedStore final : public ForwardingStore {
   /// The entries of one bundle. They keep what their bytes are views of until the bundle is dropped as a whole. Entries
   /// of an object that older bundles know with another size or time replace theirs.
   void Add(std::vector<BundleEntry> entries);
-  /// All entries of objects whose keys start so.
+  /// All entries of objects whose keys start so; a bundle that has no others gives its memory back.
   void Forget(std::string_view prefix);
   std::uint64_t size_bytes() const;
 

@@ -55,6 +55,17 @@ TEST_F(Primed, ServesWhatLiesInsideAnEntryAndNothingElse) {
   EXPECT_EQ(counter_.Counts().requests(), 7U);
 }
 
+TEST_F(Primed, ABundleOfWhichAllIsForgottenGivesItsMemoryBack) {
+  store_.Add({Letters('a', 'd', "b/x")});
+  const std::uint64_t of_one = store_.size_bytes();
+  store_.Add({Letters('a', 'e', "a/x"), Letters('a', 'c', "a/y")});
+  const std::uint64_t of_both = store_.size_bytes();
+  store_.Forget("a/x");
+  EXPECT_EQ(store_.size_bytes(), of_both) << "the rest of the bundle holds its memory";
+  store_.Forget("a/");
+  EXPECT_EQ(store_.size_bytes(), of_one);
+}
+
 TEST_F(Primed, ServesAWholeObjectInEveryWay) {
   store_.Add({Letters('a', 'z' + 1)});
   const std::string all = Get(ReadRequest::Whole("k"));

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 
 #include "index/vector/quantiser.h"
 
@@ -163,14 +164,21 @@ void VectorSegment::Prepare(std::span<const float> vector, SegmentQuery& query) 
   }
   query.rotated_.resize(d);
   rotation_.Apply(query.input_, query.rotated_);
-  query.sum_ = 0;
-  float largest = 0, absolute = 0;
-  for (std::size_t i = 0; i < d; i++) {
-    query.rotated_[i] -= header_.mean[i];
-    query.sum_ += query.rotated_[i];
-    largest = std::max(largest, std::abs(query.rotated_[i]));
-    absolute += std::abs(query.rotated_[i]);
+  // In lanes, since an addition waits for the one before it. Padded dimensions are a multiple of 16.
+  constexpr std::size_t kLanes = 8;
+  float sums[kLanes] = {}, absolutes[kLanes] = {}, largests[kLanes] = {};
+  for (std::size_t i = 0; i < d; i += kLanes) {
+    for (std::size_t lane = 0; lane < kLanes; lane++) {
+      const float value = query.rotated_[i + lane] - header_.mean[i + lane];
+      query.rotated_[i + lane] = value;
+      sums[lane] += value;
+      absolutes[lane] += std::abs(value);
+      largests[lane] = std::max(largests[lane], std::abs(value));
+    }
   }
+  query.sum_ = std::accumulate(sums, sums + kLanes, 0.0F);
+  const float absolute = std::accumulate(absolutes, absolutes + kLanes, 0.0F);
+  const float largest = *std::max_element(largests, largests + kLanes);
   query.table_.resize(header_.groups() * 16);
   query.table_scale_ = simd::BuildTable(query.rotated_, query.table_.data());
   query.bytes_.resize(d);
