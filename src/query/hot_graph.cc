@@ -14,6 +14,7 @@ constexpr std::size_t kNeighbours = 10;
 constexpr std::size_t kQueries = 1000;
 constexpr std::size_t kFewestAsked = 200;
 constexpr std::size_t kWidestBeam = 1024;
+constexpr float kLeastPromise = 0.9F;  // what is kept with less would be used for hardly any search
 constexpr float kPromises[] = {0.5F,  0.7F,  0.8F,   0.85F, 0.9F,   0.93F, 0.95F,
                                0.97F, 0.98F, 0.985F, 0.99F, 0.995F, 0.999F};
 
@@ -128,7 +129,7 @@ class BeamMeasure {
       if (query.own_row) visited[*query.own_row / 64] = 0;
       const auto right = std::ranges::count_if(memory.hits, [&](const simd::Hit& hit) {
         return Exact(query.vector, rows_.NumberOf(static_cast<std::size_t>(hit.row))) <=
-               query.bound * (1 + 1e-6F) + 1e-7F;
+               query.bound + std::abs(query.bound) * 1e-6F + 1e-7F;
       });
       query.recall = std::min(1.0, static_cast<double>(right) / static_cast<double>(kNeighbours));
       return {};
@@ -231,6 +232,7 @@ Result<std::shared_ptr<const HotGraph>> BuildHotGraph(const OpenSegment& segment
     if (low == beams.size()) break;
     hot->efforts.push_back({promise, beams[low]});
   }
+  if (hot->efforts.empty() || hot->efforts.back().recall < kLeastPromise) return nullptr;
   hot->rows = rows.TakeNumbers();
   return std::shared_ptr<const HotGraph>(std::move(hot));
 }
