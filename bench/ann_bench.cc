@@ -26,11 +26,19 @@ struct Options {
   int repeats = 3;
   std::vector<float> recalls = {0.9F, 0.95F, 0.98F, 0.99F};
   std::vector<std::uint32_t> nprobes;
+  std::vector<simd::InstructionSet> instructions;  // empty: the widest
 };
 
 struct Setting {
   std::string name;
   query::SearchRequest request;
+  simd::InstructionSet instructions = simd::InstructionSet::kAvx512;
+};
+
+/// What was measured of a setting so far.
+struct Measured {
+  std::vector<double> rates, times;
+  std::vector<std::int32_t> ids;
 };
 
 struct Queries {
@@ -61,6 +69,16 @@ std::vector<T> ParseList(const std::string& text) {
   return values;
 }
 
+std::vector<simd::InstructionSet> ParseInstructionSets(std::string_view text) {
+  std::vector<simd::InstructionSet> sets;
+  for (;;) {
+    const std::size_t end = text.find(',');
+    sets.push_back(Must(simd::ParseInstructionSet(text.substr(0, end))));
+    if (end == std::string_view::npos) return sets;
+    text.remove_prefix(end + 1);
+  }
+}
+
 Options Parse(int argc, char** argv) {
   Options options;
   std::map<std::string, std::string> flags;
@@ -68,7 +86,7 @@ Options Parse(int argc, char** argv) {
   const auto take = [&](const char* name, std::string& into) {
     if (const auto found = flags.extract(name)) into = found.mapped();
   };
-  std::string k, repeats, recalls, nprobes, batch, threads;
+  std::string k, repeats, recalls, nprobes, batch, threads, instructions;
   take("--db", options.db);
   take("--table", options.table);
   take("--column", options.column);
@@ -82,14 +100,17 @@ Options Parse(int argc, char** argv) {
   take("--nprobes", nprobes);
   take("--batch", batch);
   take("--threads", threads);
+  take("--instructions", instructions);
   if (!flags.empty() || argc % 2 == 0 || options.db.empty() || options.table.empty() || options.queries.empty()) {
     Fail(
         "usage: ann_bench --db FOLDER --table NAME --queries Q.f32.npy [--column C] [--k 10] [--engine segment|graph] "
         "[--recall LIST] "
-        "[--nprobes LIST] [--filter SQL] [--repeats 3] [--batch 1] [--threads 1] [--ids OUT.npy]");
+        "[--nprobes LIST] [--filter SQL] [--repeats 3] [--batch 1] [--threads 1] [--instructions LIST] "
+        "[--ids OUT.npy]");
   }
   if (!batch.empty()) options.batch = std::max<std::size_t>(std::stoul(batch), 1);
   if (!threads.empty()) options.threads = std::max<std::size_t>(std::stoul(threads), 1);
+  if (!instructions.empty()) options.instructions = ParseInstructionSets(instructions);
   if (!k.empty()) options.k = std::stoul(k);
   if (!repeats.empty()) options.repeats = std::stoi(repeats);
   if (!recalls.empty()) options.recalls = ParseList<float>(recalls);
@@ -147,8 +168,13 @@ class Bench {
     }
   }
 
+  /// Settings take turns, so that what else the machine does is felt by all of them.
   void Run(const std::vector<Setting>& settings) {
-    for (std::size_t i = 0; i < settings.size(); i++) Measure(settings[i], i);
+    std::vector<Measured> measured(settings.size());
+    for (int repeat = 0; repeat < options_.repeats + 1; repeat++) {  // the first warms up
+      for (std::size_t i = 0; i < settings.size(); i++) Measure(settings[i], repeat > 0, measured[i]);
+    }
+    for (std::size_t i = 0; i < settings.size(); i++) Print(settings[i], i, measured[i]);
   }
 
  private:
@@ -175,23 +201,24 @@ class Bench {
     }
   }
 
-  void Measure(const Setting& setting, std::size_t number) {
+  /// All queries once.
+  void Measure(const Setting& setting, bool counts, Measured& measured) {
+    simd::AllowUpTo(setting.instructions);
     query::SearchRequest request = setting.request;
-    std::vector<std::int32_t> ids;
-    std::vector<double> rates, times;
-    for (int repeat = 0; repeat < options_.repeats + 1; repeat++) {  // the first warms up
-      ids.assign(queries_.count * options_.k, -1);
-      times.clear();
-      const auto begin = Steady::now();
-      for (std::size_t q = 0; q < queries_.count; q += options_.batch) {
-        const auto from = Steady::now();
-        SearchFor(q, std::min(options_.batch, queries_.count - q), request, ids);
-        times.push_back(std::chrono::duration<double, std::micro>(Steady::now() - from).count());
-      }
-      if (repeat > 0)
-        rates.push_back(static_cast<double>(queries_.count) /
-                        std::chrono::duration<double>(Steady::now() - begin).count());
+    measured.ids.assign(queries_.count * options_.k, -1);
+    measured.times.clear();
+    const auto begin = Steady::now();
+    for (std::size_t q = 0; q < queries_.count; q += options_.batch) {
+      const auto from = Steady::now();
+      SearchFor(q, std::min(options_.batch, queries_.count - q), request, measured.ids);
+      measured.times.push_back(std::chrono::duration<double, std::micro>(Steady::now() - from).count());
     }
+    const double seconds = std::chrono::duration<double>(Steady::now() - begin).count();
+    if (counts) measured.rates.push_back(static_cast<double>(queries_.count) / seconds);
+  }
+
+  void Print(const Setting& setting, std::size_t number, Measured& measured) const {
+    auto& [rates, times, ids] = measured;
     std::ranges::sort(rates);
     std::ranges::sort(times);
     std::string ids_file = options_.ids;
@@ -223,15 +250,22 @@ std::vector<Setting> SettingsOf(const Options& options) {
   request.vector_column = options.column;
   request.k = options.k;
   request.filter = options.filter;
+  const auto add = [&](const std::string& name) {
+    if (options.instructions.empty()) settings.push_back({name, request});
+    for (const simd::InstructionSet set : options.instructions) {
+      simd::AllowUpTo(set);
+      settings.push_back({name + " " + std::string(simd::ActiveInstructionSet()), request, set});
+    }
+  };
   for (const float recall : options.recalls) {
     char name[32];
     std::snprintf(name, sizeof name, "recall=%.4g", static_cast<double>(recall));
     request.recall = recall;
-    settings.push_back({name, request});
+    add(name);
   }
   for (const std::uint32_t nprobes : options.nprobes) {
     request.nprobes = nprobes;
-    settings.push_back({"nprobes=" + std::to_string(nprobes), request});
+    add("nprobes=" + std::to_string(nprobes));
   }
   return settings;
 }

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 
 #include <atomic>
+#include <cmath>
+#include <functional>
 #include <thread>
 
 #include "maintain/calibrate.h"
@@ -50,6 +52,26 @@ class HotTableTest : public IndexTableTest {
     return sum / static_cast<double>(queries.size());
   }
 
+  /// A table whose vectors have the lengths that `length` gives.
+  void CreateStretched(const std::function<float()>& length) {
+    lengths_ = length;
+    CreateParts();
+    lengths_ = {};
+  }
+  /// `graphs` that each search is to be answered by, where that is known.
+  double MeanRecallByDot(OpenTable& table, int queries, float promise, std::optional<std::uint64_t> graphs) {
+    double sum = 0;
+    for (int i = 0; i < queries; i++) {
+      SearchRequest request = Request(Near(random_.Below(kClusters)));
+      request.metric = Metric::kDot;
+      request.recall = promise;
+      const std::uint64_t walked = Run(table, request).explain.graphs;
+      EXPECT_EQ(walked, graphs.value_or(walked));
+      sum += RecallOf(table, request);
+    }
+    return sum / queries;
+  }
+
   MemoryState memory_{16 * kGigabyte, 8 * kGigabyte};
   query::Shared shared_{
       .graphs = std::make_shared<query::HotGraphs>(kGigabyte, [this] { return std::optional(memory_); }),
@@ -70,6 +92,38 @@ TEST_F(HotTableTest, AGraphAnswersAndKeepsThePromise) {
     sum += RecallOf(*table, request);
   }
   EXPECT_GE(sum / 100, 0.94);
+}
+
+TEST_F(HotTableTest, AGraphAnswersForInnerProductsAndKeepsThePromise) {
+  CreateStretched([] { return 1.0F; });
+  MustBuild({.metric = Metric::kDot});
+  const auto table = OpenHot();
+  ASSERT_TRUE(table->BuildGraphs("vector", Metric::kDot, Deadline::Never()));
+  EXPECT_GE(MeanRecallByDot(*table, 100, 0.95F, 1), 0.94);
+}
+
+TEST_F(HotTableTest, WithUnevenLengthsInnerProductsGetNoLessThanIsPromised) {
+  CreateStretched([this] { return std::exp(Normal()); });
+  MustBuild({.metric = Metric::kDot});
+  const auto table = OpenHot();
+  ASSERT_TRUE(table->BuildGraphs("vector", Metric::kDot, Deadline::Never()));
+  for (const float promise : {0.9F, 0.95F, 0.99F})
+    EXPECT_GE(MeanRecallByDot(*table, 100, promise, std::nullopt), promise - 0.01);
+}
+
+TEST_F(HotTableTest, APromiseThatAGraphDoesNotReachIsNoneOfItsSearches) {
+  const query::HotGraph graph{.graph = nullptr, .rows = {}, .efforts = {{0.9F, 20}, {0.95F, 40}}};
+  EXPECT_EQ(graph.BeamFor(0.93F, 10), 40U);
+  EXPECT_EQ(graph.BeamFor(0.95F, 20), 80U);
+  EXPECT_EQ(graph.BeamFor(0.97F, 10), std::nullopt);
+}
+
+TEST_F(HotTableTest, AGraphThatFindsLessThanNineInTenIsNotKept) {
+  Create(Rows(0, 8));  // eight of ten at most
+  MustBuild();
+  const auto table = OpenHot();
+  ASSERT_TRUE(table->BuildGraphs("vector", Metric::kL2, Deadline::Never()));
+  EXPECT_EQ(Run(*table, Request(Near(0))).explain.graphs, 0U);
 }
 
 TEST_F(HotTableTest, WithoutMemoryToSpareNoGraphIsBuiltAndListsAnswer) {

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -52,6 +54,12 @@ class IndexTableTest : public testing::Test {
     return vector;
   }
 
+  static void SetLength(std::vector<float>& vector, float length) {
+    float square = 0;
+    for (const float value : vector) square += value * value;
+    for (float& value : vector) value *= length / std::sqrt(square);
+  }
+
   arrow::RecordBatch Rows(std::int64_t first, std::int64_t count) {
     const auto schema = std::make_shared<const arrow::Schema>(
         arrow::Schema{{{"id", arrow::Simple(arrow::TypeId::kInt64), true, {}},
@@ -69,7 +77,8 @@ class IndexTableTest : public testing::Test {
       builders[1].AppendInteger(static_cast<std::int64_t>(cluster));
       builders[2].AppendInteger(static_cast<std::int64_t>(random_.Below(1000)));
       builders[3].AppendBytes("row " + std::to_string(id));
-      const std::vector<float> vector = Near(cluster);
+      std::vector<float> vector = Near(cluster);
+      if (lengths_) SetLength(vector, lengths_());
       if (id % 97 == 5) {
         builders[4].AppendNull();
       } else {
@@ -188,6 +197,7 @@ class IndexTableTest : public testing::Test {
   table::Environment environment_{store_, clock_, random_, log_, pool_, cache_};
   table::Database database_{environment_};
   std::vector<float> centres_;
+  std::function<float()> lengths_;  // of vectors, where they are not as they come
 };
 
 }  // namespace firn::maintain

@@ -14,6 +14,14 @@ constexpr std::size_t kNeighbours = 10;
 constexpr std::size_t kQueries = 1000;
 constexpr std::size_t kFewestAsked = 200;
 constexpr std::size_t kWidestBeam = 1024;
+<<<<<<< HEAD
+=======
+// Where lengths vary, lists find the largest inner products sooner than a graph that must search wider than this.
+constexpr std::size_t kWidestBeamForDot = 128;
+constexpr float kLeastPromise = 0.9F;  // what is kept with less would be used for hardly any search
+constexpr float kPromises[] = {0.5F,  0.7F,  0.8F,   0.85F, 0.9F,   0.93F, 0.95F,
+                               0.97F, 0.98F, 0.985F, 0.99F, 0.995F, 0.999F};
+>>>>>>> dot
 
 /// The segment's vectors as floats, by the graph's row numbers.
 class Rows {
@@ -126,7 +134,7 @@ class BeamMeasure {
       if (query.own_row) visited[*query.own_row / 64] = 0;
       const auto right = std::ranges::count_if(memory.hits, [&](const simd::Hit& hit) {
         return Exact(query.vector, rows_.NumberOf(static_cast<std::size_t>(hit.row))) <=
-               query.bound * (1 + 1e-6F) + 1e-7F;
+               query.bound + std::abs(query.bound) * 1e-6F + 1e-7F;
       });
       query.recall = std::min(1.0, static_cast<double>(right) / static_cast<double>(kNeighbours));
       return {};
@@ -180,9 +188,10 @@ class BeamMeasure {
 };
 
 /// Beams that are tried: each about a sixteenth wider than the one before.
-std::vector<std::size_t> Beams() {
+std::vector<std::size_t> Beams(simd::Metric metric) {
+  const std::size_t widest = metric == simd::Metric::kDot ? kWidestBeamForDot : kWidestBeam;
   std::vector<std::size_t> beams;
-  for (std::size_t beam = kNeighbours; beam <= kWidestBeam; beam += std::max<std::size_t>(1, beam / 16))
+  for (std::size_t beam = kNeighbours; beam <= widest; beam += std::max<std::size_t>(1, beam / 16))
     beams.push_back(beam);
   return beams;
 }
@@ -218,7 +227,7 @@ Result<std::shared_ptr<const HotGraph>> BuildHotGraph(const OpenSegment& segment
   FIRN_TRY(hot->graph, index::Graph::Build(rows.count(), header.dim, header.metric, read, {}, pool, deadline));
   BeamMeasure measure(segment, rows, *hot->graph, pool);
   FIRN_CHECK(measure.FindTruth(asked, deadline));
-  const std::vector<std::size_t> beams = Beams();
+  const std::vector<std::size_t> beams = Beams(header.metric);
   std::size_t low = 0;
   for (const float promise : index::kPromises) {
     std::size_t high = beams.size();
@@ -234,6 +243,7 @@ Result<std::shared_ptr<const HotGraph>> BuildHotGraph(const OpenSegment& segment
     if (low == beams.size()) break;
     hot->efforts.push_back({promise, beams[low]});
   }
+  if (hot->efforts.empty() || hot->efforts.back().recall < kLeastPromise) return nullptr;
   hot->rows = rows.TakeNumbers();
   return std::shared_ptr<const HotGraph>(std::move(hot));
 }

@@ -39,7 +39,8 @@ struct HotGraph {
 };
 
 /// From vectors in memory: 10 to 30 s for 60,000 rows of 784 values on two threads. How wide to search is measured with
-/// what was `asked`, or with rows when that is little. Unsupported: a metric without a graph.
+/// what was `asked`, or with rows when that is little. Null when no width that is tried finds 0.9 of the nearest: such
+/// a graph is not worth its memory. Unsupported: a metric without a graph.
 Result<std::shared_ptr<const HotGraph>> BuildHotGraph(const OpenSegment& segment, const ResidentVectors& vectors,
                                                       std::span<const SeenQuery> asked, TaskPool& pool,
                                                       const Deadline& deadline);

@@ -425,7 +425,7 @@ Status OpenTable::BuildGraphs(const std::string& column, simd::Metric metric, co
     if (!graphs->Claim(key)) continue;
     FIRN_TRY(auto graph,
              BuildHotGraph(segment, *vectors, SeenQueriesOf(column, metric), snapshot_->environment().pool, deadline));
-    graphs->Put(key, std::move(graph));
+    if (graph != nullptr) graphs->Put(key, std::move(graph));
   }
   return {};
 }

@@ -9,28 +9,23 @@
 #include <limits>
 #include <utility>
 
+#include "simd/active_table.h"
 #include "simd/kernels.h"
 
 namespace firn::simd {
 namespace {
 
-/// The widest instruction set that this machine has.
-const KernelTable& BestKernels() {
-  static const KernelTable& best = []() -> const KernelTable& {
-    for (const KernelTable* table : {Avx512Kernels(), Avx2Kernels(), NeonKernels()}) {
-      if (table != nullptr) return *table;
-    }
-    return ScalarKernels();
-  }();
-  return best;
+constexpr std::string_view kInstructionSetNames[kInstructionSets] = {"scalar", "neon", "avx2", "avx512"};
+
+std::atomic<InstructionSet>& Allowed() {
+  static constinit std::atomic<InstructionSet> allowed{InstructionSet::kAvx512};
+  return allowed;
 }
 
-std::atomic<bool>& ForcedFlag() {
-  static constinit std::atomic<bool> forced{false};
-  return forced;
+const KernelTable& ActiveKernels() {
+  static const Tables<KernelTable> tables(ScalarKernels(), NeonKernels(), Avx2Kernels(), Avx512Kernels());
+  return tables.Active();
 }
-
-const KernelTable& ActiveKernels() { return ScalarForced() ? ScalarKernels() : BestKernels(); }
 
 /// Bits that differ, eight bytes at a time.
 void HammingRows(std::span<const float> query, const std::uint8_t* rows, std::size_t count,
@@ -156,9 +151,15 @@ void DistanceFrom::operator()(const void* rows, std::size_t count, std::span<flo
 
 std::string_view ActiveInstructionSet() { return ActiveKernels().name; }
 
-void UseScalar(bool scalar) { ForcedFlag().store(scalar, std::memory_order_relaxed); }
+Result<InstructionSet> ParseInstructionSet(std::string_view text) {
+  const auto* const name = std::ranges::find(kInstructionSetNames, text);
+  if (name != std::end(kInstructionSetNames)) return static_cast<InstructionSet>(name - kInstructionSetNames);
+  return InvalidArgument("unknown instruction set '" + std::string(text) + "'", "Use scalar, neon, avx2 or avx512");
+}
 
-bool ScalarForced() { return ForcedFlag().load(std::memory_order_relaxed); }
+void AllowUpTo(InstructionSet widest) { Allowed().store(widest, std::memory_order_relaxed); }
+
+InstructionSet WidestAllowed() { return Allowed().load(std::memory_order_relaxed); }
 
 TopK::TopK(std::size_t k)
     : k_(k), bound_(k > 0 ? std::numeric_limits<float>::infinity() : -std::numeric_limits<float>::infinity()) {}

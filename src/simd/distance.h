@@ -48,11 +48,20 @@ class DistanceFrom {
   float scale_ = 0;  // cosine: 1 / |query|
 };
 
-/// The instruction set in use: "avx512", "avx2", "neon" or "scalar".
+/// By width: each is used only where no wider one is to be had.
+enum class InstructionSet : std::uint8_t { kScalar, kNeon, kAvx2, kAvx512 };
+inline constexpr std::size_t kInstructionSets = 4;
+
+/// "scalar" | "neon" | "avx2" | "avx512".
+Result<InstructionSet> ParseInstructionSet(std::string_view text);
+
+/// The instruction set in use, by its name.
 std::string_view ActiveInstructionSet();
 
-/// Forces the scalar kernels when true, those of quantised.h too (tests and benchmarks compare the two).
-void UseScalar(bool scalar);
+/// No wider kernels are used from now on, by any thread: those of distance.h, quantised.h and neighbours.h. For tests
+/// and benchmarks, which compare instruction sets. kAvx512 allows all.
+void AllowUpTo(InstructionSet widest);
+InstructionSet WidestAllowed();
 
 struct Hit {
   float distance;

@@ -48,6 +48,8 @@ RandomRows MakeRows(Random& random, Element element, std::size_t dim, std::size_
   return made;
 }
 
+constexpr InstructionSet kEverySet[] = {InstructionSet::kScalar, InstructionSet::kNeon, InstructionSet::kAvx2,
+                                        InstructionSet::kAvx512};
 constexpr Element kAllElements[] = {Element::kF32, Element::kF16, Element::kF64, Element::kU8, Element::kI8};
 
 TEST(Distances, EveryInstructionSetAgreesWithScalarOnRandomInput) {
@@ -107,13 +109,25 @@ TEST(Distances, HalvesWidenExactly) {
   const std::vector<std::uint16_t> rows = {0x3C00, 0xC000, 0x0001, 0x7BFF};  // 1, -2, 2^-24, 65504
   const std::vector<float> query = {1};
   std::vector<float> expected = {0, 3, 1 - 0x1.0p-24F, -65503};
-  for (const bool scalar : {true, false}) {
-    UseScalar(scalar);
+  for (const InstructionSet set : kEverySet) {
+    AllowUpTo(set);
     std::vector<float> distances(4);
     Distances(Metric::kDot, Element::kF16, query, rows.data(), 4, distances);
     EXPECT_EQ(distances, expected);
   }
-  UseScalar(false);
+}
+
+TEST(Distances, NoWiderInstructionSetIsUsedThanIsAllowed) {
+  AllowUpTo(InstructionSet::kAvx512);
+  const InstructionSet widest = ParseInstructionSet(ActiveInstructionSet()).value();
+  EXPECT_EQ(widest == InstructionSet::kNeon, NeonKernels() != nullptr);
+  for (const InstructionSet set : kEverySet) {
+    AllowUpTo(set);
+    const InstructionSet active = ParseInstructionSet(ActiveInstructionSet()).value();
+    EXPECT_LE(active, set);
+    EXPECT_EQ(active == widest, set >= widest);
+  }
+  EXPECT_FALSE(ParseInstructionSet("mmx").has_value());
 }
 
 TEST(TopK, KeepsTheNearestAndBreaksTiesByRow) {

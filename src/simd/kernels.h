@@ -24,7 +24,4 @@ const KernelTable* Avx2Kernels();
 const KernelTable* Avx512Kernels();
 const KernelTable* NeonKernels();
 
-/// What UseScalar asked for.
-bool ScalarForced();
-
 }  // namespace firn::simd

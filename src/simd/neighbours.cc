@@ -4,23 +4,17 @@
 #include <bit>
 #include <cassert>
 
-#include "simd/kernels.h"
+#include "simd/active_table.h"
 #include "simd/neighbours_kernels.h"
 
 namespace firn::simd {
 namespace {
 
-const NeighbourKernels& BestNeighbourKernels() {
-  static const NeighbourKernels& best = []() -> const NeighbourKernels& {
-    for (const NeighbourKernels* table : {Avx512NeighbourKernels(), Avx2NeighbourKernels()}) {
-      if (table != nullptr) return *table;
-    }
-    return ScalarNeighbourKernels();
-  }();
-  return best;
+const NeighbourKernels& Active() {
+  static const Tables<NeighbourKernels> tables(ScalarNeighbourKernels(), NeonNeighbourKernels(), Avx2NeighbourKernels(),
+                                               Avx512NeighbourKernels());
+  return tables.Active();
 }
-
-const NeighbourKernels& Active() { return ScalarForced() ? ScalarNeighbourKernels() : BestNeighbourKernels(); }
 
 }  // namespace
 

@@ -16,5 +16,6 @@ const NeighbourKernels& ScalarNeighbourKernels();
 /// Null when the program was built for another architecture or this machine lacks the instructions.
 const NeighbourKernels* Avx2NeighbourKernels();
 const NeighbourKernels* Avx512NeighbourKernels();  // asks for VNNI
+const NeighbourKernels* NeonNeighbourKernels();
 
 }  // namespace firn::simd

@@ -15,7 +15,7 @@ namespace {
 
 std::vector<const NeighbourKernels*> VectorKernels() {
   std::vector<const NeighbourKernels*> tables;
-  for (const NeighbourKernels* table : {Avx2NeighbourKernels(), Avx512NeighbourKernels()}) {
+  for (const NeighbourKernels* table : {Avx2NeighbourKernels(), Avx512NeighbourKernels(), NeonNeighbourKernels()}) {
     if (table != nullptr) tables.push_back(table);
   }
   return tables;

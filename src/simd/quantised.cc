@@ -3,23 +3,17 @@
 #include <bit>
 #include <cassert>
 
-#include "simd/kernels.h"
+#include "simd/active_table.h"
 #include "simd/quantised_kernels.h"
 
 namespace firn::simd {
 namespace {
 
-const QuantisedKernels& BestQuantisedKernels() {
-  static const QuantisedKernels& best = []() -> const QuantisedKernels& {
-    for (const QuantisedKernels* table : {Avx512QuantisedKernels(), Avx2QuantisedKernels(), NeonQuantisedKernels()}) {
-      if (table != nullptr) return *table;
-    }
-    return ScalarQuantisedKernels();
-  }();
-  return best;
+const QuantisedKernels& Active() {
+  static const Tables<QuantisedKernels> tables(ScalarQuantisedKernels(), NeonQuantisedKernels(), Avx2QuantisedKernels(),
+                                               Avx512QuantisedKernels());
+  return tables.Active();
 }
-
-const QuantisedKernels& Active() { return ScalarForced() ? ScalarQuantisedKernels() : BestQuantisedKernels(); }
 
 }  // namespace
 

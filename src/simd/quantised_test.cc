@@ -509,8 +509,8 @@ TEST(QuantisedKernels, ThePublicFunctionsUseTheActiveTable) {
   Random random(16);
   const Floats query = RandomFloats(random, 64);
   std::vector<Bytes> tables;
-  for (const bool scalar : {true, false}) {
-    UseScalar(scalar);
+  for (const InstructionSet set : {InstructionSet::kScalar, InstructionSet::kAvx2, InstructionSet::kAvx512}) {
+    AllowUpTo(set);
     Floats rotated = query;
     const Bytes signs = {1, 2, 3, 4, 5, 6, 7, 8};
     FlipSigns(rotated, signs.data());
@@ -544,6 +544,7 @@ TEST(QuantisedKernels, ThePublicFunctionsUseTheActiveTable) {
     tables.push_back(std::move(table));
   }
   EXPECT_EQ(tables[0], tables[1]);
+  EXPECT_EQ(tables[0], tables[2]);
 }
 
 }  // namespace

@@ -53,8 +53,8 @@ struct GraphScratch {
 
 class Graph {
  public:
-  /// Reads the rows twice, a window after the other. InvalidArgument for options that do not fit, Unsupported for
-  /// metrics other than l2 and cosine or 2^31 rows, DeadlineExceeded, and whatever `read` returns. Values must be
+  /// Reads the rows twice, for dot three times, a window after the other. InvalidArgument for options that do not fit,
+  /// Unsupported for hamming or 2^31 rows, DeadlineExceeded, and whatever `read` returns. Values must be
   /// finite.
   static Result<std::unique_ptr<Graph>> Build(std::size_t rows, std::size_t dim, simd::Metric metric,
                                               const RowReader& read, const GraphOptions& options, TaskPool& pool,
@@ -73,6 +73,7 @@ class Graph {
 
  private:
   friend class GraphBuilder;
+  static constexpr std::size_t kMostStarts = 32;
   Graph() = default;
 
   const std::uint8_t* NodeOf(std::uint32_t row) const { return nodes_.get() + row * node_bytes_; }
@@ -91,6 +92,7 @@ class Graph {
   std::size_t rows_ = 0;
   std::size_t blocks_ = 1;
   std::size_t node_bytes_ = 0;
+  std::size_t starts_ = 4;
   Space space_;
   std::unique_ptr<std::uint8_t[], FreeNodes> nodes_;
   std::vector<RowTerms> terms_;

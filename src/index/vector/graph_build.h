@@ -18,10 +18,14 @@ class GraphBuilder {
   Result<std::unique_ptr<Graph>> Build(std::size_t dim, simd::Metric metric, const RowReader& read);
 
  private:
+  Result<std::unique_ptr<Graph>> BuildOver(std::size_t dim, simd::Metric metric, const RowReader& read);
   Status EncodeRows(std::size_t dim, const RowReader& read);
   Status ChooseNeighbours();
   Status SearchForNeighbours();
   void ChooseEntries();
+  void EnterByLongest();
+  void WriteEntries();
+  void FaceQueries();
   void AllocateNodes();
   Status WriteNodes();
   void WriteBlock(const std::int8_t* centre, const RowTerms& centre_terms, std::span<const std::uint32_t> neighbours,
@@ -34,6 +38,7 @@ class GraphBuilder {
   const Deadline& deadline_;
   std::unique_ptr<Graph> graph_;
   std::size_t rows_;
+  std::vector<float> squares_;  // dot: |x|^2 of each row
   std::vector<std::int8_t> bytes_;
   std::vector<Neighbour> nearest_;
   Adjacency adjacency_{};

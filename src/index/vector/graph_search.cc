@@ -12,7 +12,6 @@ namespace {
 
 constexpr std::uint32_t kVisited = 0x80000000U;
 constexpr std::uint32_t kNobody = 0xFFFFFFFFU;
-constexpr std::size_t kStarts = 4;
 
 using Candidate = GraphScratch::Candidate;
 
@@ -130,7 +129,8 @@ void Graph::Walk(std::size_t beam, std::size_t count, const std::uint64_t* mask,
   const SpaceQuery& query = scratch.query;
   Frontier frontier(scratch, rows_, beam);
   SortedList found(scratch.found, count);
-  simd::Hit starts[kStarts];
+  simd::Hit buffer[kMostStarts];
+  const std::span<simd::Hit> starts(buffer, starts_);
   FindStarts(query, starts);
   for (const simd::Hit& start : starts) {
     if (start.row != kNobody) frontier.Offer(start.distance, static_cast<std::uint32_t>(start.row));
@@ -177,7 +177,7 @@ void Graph::Search(std::span<const float> query, std::size_t beam, std::size_t c
   space_.Prepare(query, scratch.query);
   Walk(beam, count, mask, scratch);
   for (std::size_t i = 0; i < scratch.found_count; i++) {
-    hits.push_back({space_.Unscaled(std::max(0.0F, scratch.found[i].distance)), scratch.found[i].row});
+    hits.push_back({space_.Unscaled(scratch.found[i].distance, scratch.query), scratch.found[i].row});
   }
 }
 

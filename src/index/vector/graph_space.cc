@@ -52,6 +52,14 @@ double EnergyOf(const float* values, std::size_t count) {
   return sums[0] + sums[1] + sums[2] + sums[3];
 }
 
+/// Of rows before they were lifted: the root of their mean square.
+float MeanLength(const std::vector<float>& lifted, std::size_t dim) {
+  const std::size_t rows = lifted.size() / dim;
+  double energy = 0;
+  for (std::size_t i = 0; i < rows; i++) energy += EnergyOf(&lifted[i * dim], dim - 1);
+  return energy > 0 ? static_cast<float>(std::sqrt(energy / static_cast<double>(rows))) : 1.0F;
+}
+
 }  // namespace
 
 Result<Space> Space::Learn(std::size_t rows, std::size_t dim, simd::Metric metric, std::size_t axes, std::uint64_t seed,
@@ -61,12 +69,14 @@ Result<Space> Space::Learn(std::size_t rows, std::size_t dim, simd::Metric metri
   space.padded_dim_ = (dim + 63) / 64 * 64;
   space.axes_ = std::min(axes, space.padded_dim_);
   space.cosine_ = metric == simd::Metric::kCosine;
+  space.lifted_ = metric == simd::Metric::kDot;
   FIRN_TRY(std::vector<float> sample, ReadSample(rows, dim, read, deadline));
   const std::size_t sampled = sample.size() / dim;
+  if (space.lifted_) space.query_length_ = MeanLength(sample, dim);
   space.mean_ = TakeMean(sample, dim);
   const double energy = EnergyOf(sample.data(), sample.size()) / static_cast<double>(sampled);
   space.scale_ = energy > 1e-30 ? static_cast<float>(1 / std::sqrt(energy)) : 1.0F;
-  space.unit_ = (space.cosine_ ? 0.5F : 1.0F) / (space.scale_ * space.scale_);
+  space.unit_ = (space.cosine_ || space.lifted_ ? 0.5F : 1.0F) / (space.scale_ * space.scale_);
 
   // All axes when there are no more than are coded; the turn among each other is random either way.
   const std::size_t kept = std::min(space.axes_, dim);
@@ -92,11 +102,18 @@ Result<Space> Space::Learn(std::size_t rows, std::size_t dim, simd::Metric metri
           space.matrix_step_ * space.scale_ * static_cast<float>(space.matrix_[i * space.padded_dim_ + j]);
     }
   }
+  if (space.lifted_) {
+    std::vector<float> mean = space.mean_;
+    mean.back() = 0;
+    space.turned_mean_.resize(space.axes_);
+    simd::DotMatrix(mean.data(), 1, space.wide_matrix_.data(), space.axes_, dim, space.turned_mean_.data());
+  }
   return space;
 }
 
 std::size_t Space::SizeBytes() const {
-  return sizeof(*this) + matrix_.capacity() + (mean_.capacity() + wide_matrix_.capacity()) * sizeof(float);
+  return sizeof(*this) + matrix_.capacity() +
+         (mean_.capacity() + turned_mean_.capacity() + wide_matrix_.capacity()) * sizeof(float);
 }
 
 void Space::Encode(const float* rows, std::size_t count, std::int8_t* bytes, std::size_t stride,
@@ -120,14 +137,29 @@ void Space::Encode(const float* rows, std::size_t count, std::int8_t* bytes, std
   }
 }
 
+void Space::FaceQueries(const std::int8_t* bytes, RowTerms& terms) const {
+  float product = 0;
+  for (std::size_t i = 0; i < axes_; i++) product += turned_mean_[i] * static_cast<float>(bytes[i]);
+  terms.norm2 = -2 * terms.step * product;
+}
+
+/// For dot a distance in the space is -2 <sq, x - mean>, written as -2 <sq - mean, x - mean> - 2 <mean, x - mean>: the
+/// nearer to the rows that a query lies, the better it is estimated from the codes of neighbours. Its length s |q|
+/// decides nothing else.
 void Space::Prepare(std::span<const float> query, SpaceQuery& out) const {
   out.centred.assign(padded_dim_, 0);
   float length_scale = 1;
-  if (cosine_) {
+  if (cosine_ || lifted_) {
     const double energy = EnergyOf(query.data(), query.size());
-    length_scale = energy > 0 ? static_cast<float>(1 / std::sqrt(energy)) : 0;
+    length_scale = energy > 0 ? static_cast<float>(query_length_ / std::sqrt(energy)) : 0;
   }
-  for (std::size_t i = 0; i < dim_; i++) out.centred[i] = query[i] * length_scale - mean_[i];
+  for (std::size_t i = 0; i < query.size(); i++) out.centred[i] = query[i] * length_scale - mean_[i];
+  if (lifted_) {
+    double product = 0;
+    for (std::size_t i = 0; i < query.size(); i++) product += static_cast<double>(query[i]) * mean_[i];
+    out.offset = static_cast<float>(1 - product);
+    out.unit = length_scale > 0 ? unit_ / length_scale : 0;
+  }
   out.centred_bytes.resize(padded_dim_);
   const float step = simd::QuantiseToInt8(out.centred, out.centred_bytes.data()) * matrix_step_ * scale_;
   out.products.resize(axes_);
@@ -138,7 +170,7 @@ void Space::Prepare(std::span<const float> query, SpaceQuery& out) const {
   out.step = simd::QuantiseToInt8(out.values, out.bytes.data());
   float energy = 0;
   simd::DotMatrix(out.centred.data(), 1, out.centred.data(), 1, padded_dim_, &energy);
-  out.norm2 = energy * scale_ * scale_;
+  out.norm2 = lifted_ ? 0 : energy * scale_ * scale_;
   Finish(out);
 }
 

@@ -128,18 +128,18 @@ TEST(SegmentGolden, TodaysReaderReadsIt) {
 #if defined(__x86_64__)
 TEST(SegmentGolden, TodaysBuilderMakesTheSameBytes) {
   // Sums of products round differently on each instruction set, and codes with them: the scalar one makes these.
-  simd::UseScalar(true);
+  simd::AllowUpTo(simd::InstructionSet::kScalar);
   const std::string bytes = BuildBytes(GoldenVectors(), GoldenHow());
-  simd::UseScalar(false);
+  simd::AllowUpTo(simd::InstructionSet::kAvx512);
   EXPECT_TRUE(bytes == ReadGolden());
 }
 #endif
 
 /// For a new version of the format: run with --gtest_also_run_disabled_tests, and keep the old file.
 TEST(SegmentGolden, DISABLED_Write) {
-  simd::UseScalar(true);
+  simd::AllowUpTo(simd::InstructionSet::kScalar);
   std::ofstream{std::string(kGoldenPath), std::ios::binary} << BuildBytes(GoldenVectors(), GoldenHow());
-  simd::UseScalar(false);
+  simd::AllowUpTo(simd::InstructionSet::kAvx512);
 }
 
 /// The seeds of segment_fuzz, made the same way.
