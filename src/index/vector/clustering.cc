@@ -5,12 +5,10 @@
 #include <numeric>
 
 #include "base/random.h"
-#include "simd/quantised.h"
 
 namespace firn::index {
 namespace {
 
-constexpr std::size_t kRowsAtOnce = 128;
 constexpr std::size_t kChunkRows = 2048;  // of a task
 
 struct Assignment {
@@ -19,7 +17,7 @@ struct Assignment {
 };
 
 Result<Assignment> AssignAll(Matrix sample, Matrix centroids, TaskPool& pool, const Deadline& deadline) {
-  const Assigner assigner(centroids);
+  FIRN_TRY(const Assigner assigner, Assigner::Make(centroids, pool, deadline));
   Assignment assignment;
   assignment.cluster.resize(sample.rows);
   FIRN_CHECK(pool.ParallelFor((sample.rows + kChunkRows - 1) / kChunkRows, [&](std::size_t chunk) -> Status {
@@ -95,41 +93,6 @@ std::vector<float> RandomRows(Matrix sample, std::size_t count, Random& random) 
 }
 
 }  // namespace
-
-Assigner::Assigner(Matrix centroids) : centroids_(centroids), half_norms2_(centroids.rows) {
-  for (std::size_t i = 0; i < centroids.rows; i++) {
-    const float* row = centroids.Row(i).data();
-    simd::DotMatrix(row, 1, row, 1, centroids.dims, &half_norms2_[i]);
-    half_norms2_[i] /= 2;
-  }
-}
-
-void Assigner::Assign(Matrix rows, std::uint32_t* nearest, float* distance2) const {
-  std::vector<float> products(kRowsAtOnce * centroids_.rows);
-  for (std::size_t first = 0; first < rows.rows; first += kRowsAtOnce) {
-    const std::size_t count = std::min(kRowsAtOnce, rows.rows - first);
-    const float* block = rows.values + first * rows.dims;
-    simd::DotMatrix(block, count, centroids_.values, centroids_.rows, rows.dims, products.data());
-    for (std::size_t i = 0; i < count; i++) {
-      const float* row = products.data() + i * centroids_.rows;
-      std::uint32_t best = 0;
-      float best_score = row[0] - half_norms2_[0];  // <x, c> - |c|^2 / 2 is largest where |x - c| is smallest
-      for (std::uint32_t c = 1; c < centroids_.rows; c++) {
-        const float score = row[c] - half_norms2_[c];
-        if (score > best_score) {
-          best_score = score;
-          best = c;
-        }
-      }
-      nearest[first + i] = best;
-      if (distance2 != nullptr) {
-        float norm2 = 0;
-        simd::DotMatrix(block + i * rows.dims, 1, block + i * rows.dims, 1, rows.dims, &norm2);
-        distance2[first + i] = std::max(0.0F, norm2 - 2 * best_score);
-      }
-    }
-  }
-}
 
 Result<std::vector<float>> Cluster(Matrix sample, const ClusteringOptions& options, TaskPool& pool,
                                    const Deadline& deadline) {

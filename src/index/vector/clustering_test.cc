@@ -53,6 +53,74 @@ TEST(Assigner, GivesARowTheSameCentroidAmongWhateverOthers) {
   }
 }
 
+Assigner Through(const Vectors& centroids, std::size_t threads = 2) {
+  TaskPool pool(threads);
+  return Must(Assigner::Make(centroids.matrix(), pool, Deadline::Never()));
+}
+
+struct Assigned {
+  std::vector<std::uint32_t> nearest;
+  std::vector<float> distance2;
+
+  Assigned(const Assigner& assigner, const Vectors& rows) : nearest(rows.rows()), distance2(rows.rows()) {
+    assigner.Assign(rows.matrix(), nearest.data(), distance2.data());
+  }
+  double Error() const { return std::accumulate(distance2.begin(), distance2.end(), 0.0); }
+};
+
+TEST(Assigner, ComparesWithAllOfFewCentroids) {
+  const Vectors rows = Clustered(500, 32, 20, 1), centroids = Clustered(Assigner::kMostCompared, 32, 20, 2);
+  EXPECT_EQ(Assigned(Through(centroids), rows).nearest, Assigned(Assigner(centroids.matrix()), rows).nearest);
+}
+
+TEST(Assigner, GivesNearlyEveryRowItsNearestOfManyCentroids) {
+  // Of a mixture, and of one cloud, where nothing says which groups to leave out.
+  for (const std::size_t clusters : {60, 1}) {
+    Vectors sample = Clustered(6000, 32, clusters, 1, 1.0F);
+    const auto half = sample.values.begin() + 3000 * 32;
+    const Vectors rows{32, {half, sample.values.end()}};
+    sample.values.erase(half, sample.values.end());
+    const Vectors centroids{32, Must(Centroids(sample, 1100))};
+    const Assigned exact(Assigner(centroids.matrix()), rows), got(Through(centroids), rows);
+    std::size_t missed = 0;
+    for (std::size_t i = 0; i < rows.rows(); i++) {
+      if (got.nearest[i] != exact.nearest[i]) missed++;
+      const float distance2 = DistanceOf(simd::Metric::kL2, rows.Row(i), centroids.Row(got.nearest[i]));
+      EXPECT_NEAR(got.distance2[i], distance2, 1e-3F * distance2) << i;
+    }
+    EXPECT_LT(missed, rows.rows() * 8 / 100) << clusters;
+    EXPECT_LT(got.Error(), exact.Error() * 1.01) << clusters;
+  }
+}
+
+TEST(Assigner, GivesARowTheSameOfManyCentroidsAmongWhateverOthersAndThreads) {
+  const Vectors rows = Clustered(700, 32, 4, 1, 3.0F), centroids = Clustered(1500, 32, 50, 2);
+  const Assigned together(Through(centroids, 1), rows);
+  const Assigner assigner = Through(centroids, 5);
+  for (std::size_t i = 0; i < rows.rows(); i++) {
+    std::uint32_t alone = 0;
+    float alone2 = 0;
+    assigner.Assign({rows.Row(i).data(), 1, rows.dims}, &alone, &alone2);
+    EXPECT_EQ(alone, together.nearest[i]);
+    EXPECT_EQ(alone2, together.distance2[i]);
+  }
+}
+
+TEST(Assigner, PrefersTheFirstOfManyEqualCentroids) {
+  const Vectors equal{16, std::vector<float>(2000 * 16, 1.5F)};
+  for (const std::uint32_t centroid : Assigned(Through(equal), Clustered(50, 16, 20, 3)).nearest)
+    EXPECT_EQ(centroid, 0U);
+}
+
+TEST(Assigner, OfManyCentroidsEndsWithItsDeadline) {
+  const auto cancelled = std::make_shared<const std::atomic<bool>>(true);
+  const Vectors centroids = Clustered(1500, 16, 50, 2);
+  TaskPool pool(2);
+  const auto late = Assigner::Make(centroids.matrix(), pool, Deadline::Never().WithCancel(cancelled));
+  ASSERT_FALSE(late);
+  EXPECT_EQ(late.error().kind, ErrorKind::kDeadlineExceeded);
+}
+
 TEST(Assigner, PrefersTheLowerOfEqualCentroids) {
   const Vectors centroids{2, {5, 5, 1, 1, 1, 1}}, rows{2, {1, 1, 0, 0}};
   std::vector<std::uint32_t> nearest(2);
