@@ -209,7 +209,7 @@ std::optional<std::size_t> HotGraph::BeamFor(float recall, std::size_t k) const 
     const double share = std::max(0.0F, above->recall - recall) / (above->recall - below.recall);
     beam -= share * static_cast<double>(above->beam - below.beam);
   }
-  return std::max(static_cast<std::size_t>(std::ceil(beam)) * std::max(k, kNeighbours) / kNeighbours, k);
+  return std::max(static_cast<std::size_t>(std::ceil(beam - 1e-3)) * std::max(k, kNeighbours) / kNeighbours, k);
 }
 
 Result<std::shared_ptr<const HotGraph>> BuildHotGraph(const OpenSegment& segment, const ResidentVectors& vectors,

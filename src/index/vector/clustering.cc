@@ -1,17 +1,22 @@
 #include "index/vector/clustering.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <numeric>
+#include <utility>
 
 #include "base/random.h"
-#include "simd/quantised.h"
 
 namespace firn::index {
 namespace {
 
-constexpr std::size_t kRowsAtOnce = 128;
 constexpr std::size_t kChunkRows = 2048;  // of a task
+
+// Of the clustering of clusters. Fewer groups than the square root of the clusters, and rounds over all after: so the
+// error and the lengths of lists are those of one k-means over all.
+constexpr std::size_t kTrainingRowsPerGroup = 256;
+constexpr std::size_t kRoundsOverAll = 4;
 
 struct Assignment {
   std::vector<std::uint32_t> cluster;  // of each row
@@ -19,7 +24,7 @@ struct Assignment {
 };
 
 Result<Assignment> AssignAll(Matrix sample, Matrix centroids, TaskPool& pool, const Deadline& deadline) {
-  const Assigner assigner(centroids);
+  FIRN_TRY(const Assigner assigner, Assigner::Make(centroids, pool, deadline));
   Assignment assignment;
   assignment.cluster.resize(sample.rows);
   FIRN_CHECK(pool.ParallelFor((sample.rows + kChunkRows - 1) / kChunkRows, [&](std::size_t chunk) -> Status {
@@ -94,56 +99,104 @@ std::vector<float> RandomRows(Matrix sample, std::size_t count, Random& random) 
   return chosen;
 }
 
-}  // namespace
-
-Assigner::Assigner(Matrix centroids) : centroids_(centroids), half_norms2_(centroids.rows) {
-  for (std::size_t i = 0; i < centroids.rows; i++) {
-    const float* row = centroids.Row(i).data();
-    simd::DotMatrix(row, 1, row, 1, centroids.dims, &half_norms2_[i]);
-    half_norms2_[i] /= 2;
+/// Rows to their centroids, centroids to the means of their rows. `rebalanced` times; the last rounds only settle.
+Status Improve(Matrix sample, std::size_t rounds, std::size_t rebalanced, std::vector<float>& centroids, Random& random,
+               TaskPool& pool, const Deadline& deadline) {
+  const Matrix view{centroids.data(), centroids.size() / sample.dims, sample.dims};
+  for (std::size_t round = 0; round < rounds; round++) {
+    FIRN_TRY(const Assignment assignment, AssignAll(sample, view, pool, deadline));
+    MoveToMeans(sample, assignment, centroids, pool);
+    if (round < rebalanced) Rebalance(sample, assignment, centroids, random);
   }
+  return {};
 }
 
-void Assigner::Assign(Matrix rows, std::uint32_t* nearest, float* distance2) const {
-  std::vector<float> products(kRowsAtOnce * centroids_.rows);
-  for (std::size_t first = 0; first < rows.rows; first += kRowsAtOnce) {
-    const std::size_t count = std::min(kRowsAtOnce, rows.rows - first);
-    const float* block = rows.values + first * rows.dims;
-    simd::DotMatrix(block, count, centroids_.values, centroids_.rows, rows.dims, products.data());
-    for (std::size_t i = 0; i < count; i++) {
-      const float* row = products.data() + i * centroids_.rows;
-      std::uint32_t best = 0;
-      float best_score = row[0] - half_norms2_[0];  // <x, c> - |c|^2 / 2 is largest where |x - c| is smallest
-      for (std::uint32_t c = 1; c < centroids_.rows; c++) {
-        const float score = row[c] - half_norms2_[c];
-        if (score > best_score) {
-          best_score = score;
-          best = c;
-        }
-      }
-      nearest[first + i] = best;
-      if (distance2 != nullptr) {
-        float norm2 = 0;
-        simd::DotMatrix(block + i * rows.dims, 1, block + i * rows.dims, 1, rows.dims, &norm2);
-        distance2[first + i] = std::max(0.0F, norm2 - 2 * best_score);
-      }
+Result<std::vector<float>> FromRandomRows(Matrix sample, std::size_t clusters, std::size_t rounds, Random& random,
+                                          TaskPool& pool, const Deadline& deadline) {
+  std::vector<float> centroids = RandomRows(sample, clusters, random);
+  FIRN_CHECK(Improve(sample, rounds, std::max<std::size_t>(rounds, 3) - 3, centroids, random, pool, deadline));
+  return centroids;
+}
+
+/// How many of the clusters each group gets: as many to a row everywhere, by largest remainders. None gets more than it
+/// has rows.
+std::vector<std::size_t> Shares(std::span<const std::uint32_t> sizes, std::size_t rows, std::size_t clusters) {
+  std::vector<std::size_t> shares(sizes.size());
+  std::vector<std::pair<std::uint64_t, std::size_t>> remainders;
+  std::size_t given = 0;
+  for (std::size_t group = 0; group < sizes.size(); group++) {
+    const std::uint64_t product = std::uint64_t{sizes[group]} * clusters;
+    shares[group] = product / rows;
+    given += shares[group];
+    remainders.emplace_back(product % rows, group);
+  }
+  std::ranges::sort(remainders, std::ranges::greater());
+  for (std::size_t i = 0; given < clusters; i++, given++) shares[remainders[i].second]++;
+  return shares;
+}
+
+/// Rows by group: those of group i are order[begins[i]] to order[begins[i + 1] - 1].
+struct Grouping {
+  std::vector<std::uint32_t> order, begins, sizes;
+};
+
+Result<Grouping> Group(Matrix sample, std::size_t groups, std::size_t rounds, Random& random, TaskPool& pool,
+                       const Deadline& deadline) {
+  const std::size_t rows = std::min(sample.rows, groups * kTrainingRowsPerGroup);
+  const std::vector<float> some = RandomRows(sample, rows, random);
+  FIRN_TRY(const std::vector<float> centres,
+           FromRandomRows({some.data(), rows, sample.dims}, groups, rounds, random, pool, deadline));
+  FIRN_TRY(Assignment assignment, AssignAll(sample, {centres.data(), groups, sample.dims}, pool, deadline));
+  Grouping grouping{.order = std::vector<std::uint32_t>(sample.rows),
+                    .begins = std::vector<std::uint32_t>(groups + 1, 0),
+                    .sizes = std::move(assignment.sizes)};
+  std::partial_sum(grouping.sizes.begin(), grouping.sizes.end(), grouping.begins.begin() + 1);
+  std::vector<std::uint32_t> next = grouping.begins;
+  for (std::uint32_t row = 0; row < sample.rows; row++) grouping.order[next[assignment.cluster[row]]++] = row;
+  return grouping;
+}
+
+/// The k-means of each group starts from its own rows. They are copied: in all at most once the sample.
+Result<std::vector<float>> FromGroups(Matrix sample, std::size_t clusters, std::size_t rounds, Random& random,
+                                      TaskPool& pool, const Deadline& deadline) {
+  const auto groups = static_cast<std::size_t>(std::sqrt(static_cast<double>(clusters)) / 2);
+  FIRN_TRY(const Grouping grouping, Group(sample, groups, rounds, random, pool, deadline));
+  const std::vector<std::size_t> shares = Shares(grouping.sizes, sample.rows, clusters);
+  const std::uint64_t seed = random.Next();
+  std::vector<std::vector<float>> centroids_of(groups);
+  FIRN_CHECK(pool.ParallelFor(groups, [&](std::size_t group) -> Status {
+    if (shares[group] == 0) return {};
+    const std::size_t rows = grouping.sizes[group];
+    std::vector<float> own;
+    own.reserve(rows * sample.dims);
+    for (const std::uint32_t row : std::span(grouping.order).subspan(grouping.begins[group], rows)) {
+      const auto values = sample.Row(row);
+      own.insert(own.end(), values.begin(), values.end());
     }
-  }
+    Random random_of_group(seed + group);
+    FIRN_TRY(centroids_of[group],
+             FromRandomRows({own.data(), rows, sample.dims}, shares[group], rounds, random_of_group, pool, deadline));
+    return {};
+  }));
+  std::vector<float> centroids;
+  centroids.reserve(clusters * sample.dims);
+  for (const std::vector<float>& some : centroids_of) centroids.insert(centroids.end(), some.begin(), some.end());
+  const std::size_t rounds_over_all = std::min(rounds, kRoundsOverAll);
+  FIRN_CHECK(Improve(sample, rounds_over_all, rounds_over_all / 2, centroids, random, pool, deadline));
+  return centroids;
 }
+
+}  // namespace
 
 Result<std::vector<float>> Cluster(Matrix sample, const ClusteringOptions& options, TaskPool& pool,
                                    const Deadline& deadline) {
   if (sample.rows == 0) return InvalidArgument("there are no rows to cluster");
   Random random(options.seed);
   const std::size_t wanted = std::clamp<std::size_t>(options.clusters, 1, sample.rows);
-  std::vector<float> centroids = RandomRows(sample, wanted, random);
+  FIRN_TRY(const std::vector<float> centroids,
+           wanted <= Assigner::kMostCompared ? FromRandomRows(sample, wanted, options.rounds, random, pool, deadline)
+                                             : FromGroups(sample, wanted, options.rounds, random, pool, deadline));
   const Matrix view{centroids.data(), wanted, sample.dims};
-  for (std::size_t round = 0; round < options.rounds; round++) {
-    FIRN_TRY(const Assignment assignment, AssignAll(sample, view, pool, deadline));
-    MoveToMeans(sample, assignment, centroids, pool);
-    // The last rounds only settle.
-    if (round + 3 < options.rounds) Rebalance(sample, assignment, centroids, random);
-  }
   FIRN_TRY(const Assignment assignment, AssignAll(sample, view, pool, deadline));
   std::vector<float> kept;
   for (std::size_t cluster = 0; cluster < wanted; cluster++) {

@@ -3,35 +3,14 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <span>
 #include <vector>
 
 #include "base/clock.h"
 #include "base/result.h"
 #include "base/task_pool.h"
+#include "index/vector/assigner.h"
 
 namespace firn::index {
-
-/// Row after row of `dims` floats.
-struct Matrix {
-  const float* values = nullptr;
-  std::size_t rows = 0;
-  std::size_t dims = 0;
-
-  std::span<const float> Row(std::size_t i) const { return {values + i * dims, dims}; }
-};
-
-/// Which centroid is nearest (squared Euclidean distance), for many rows at once.
-class Assigner {
- public:
-  explicit Assigner(Matrix centroids);
-  /// nearest[i]: of row i; ties go to the lower centroid. distance2 may be null.
-  void Assign(Matrix rows, std::uint32_t* nearest, float* distance2) const;
-
- private:
-  Matrix centroids_;
-  std::vector<float> half_norms2_;  // |c|^2 / 2
-};
 
 struct ClusteringOptions {
   std::size_t clusters = 1;  // wanted; fewer come back when rows are few or equal
@@ -41,7 +20,12 @@ struct ClusteringOptions {
 
 /// Centroids of `sample`, row after row. After each round a cluster of more than twice the mean size gives half its
 /// rows to a centroid of a cluster that has less than a quarter of it: the longest list sets the bytes of a cold query.
-/// Works on `pool`; DeadlineExceeded when cancelled.
+///
+/// More than Assigner::kMostCompared clusters are found in two levels: groups of rows first, then each group's share of
+/// the clusters, then some rounds over all. Time grows with rows * clusters below that number, with rows *
+/// sqrt(clusters) beyond; memory beside the sample and the centroids is at most that of the sample once more.
+///
+/// The same for any number of threads. Works on `pool`; DeadlineExceeded when cancelled.
 Result<std::vector<float>> Cluster(Matrix sample, const ClusteringOptions& options, TaskPool& pool,
                                    const Deadline& deadline);
 

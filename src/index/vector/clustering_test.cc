@@ -53,6 +53,74 @@ TEST(Assigner, GivesARowTheSameCentroidAmongWhateverOthers) {
   }
 }
 
+Assigner Through(const Vectors& centroids, std::size_t threads = 2) {
+  TaskPool pool(threads);
+  return Must(Assigner::Make(centroids.matrix(), pool, Deadline::Never()));
+}
+
+struct Assigned {
+  std::vector<std::uint32_t> nearest;
+  std::vector<float> distance2;
+
+  Assigned(const Assigner& assigner, const Vectors& rows) : nearest(rows.rows()), distance2(rows.rows()) {
+    assigner.Assign(rows.matrix(), nearest.data(), distance2.data());
+  }
+  double Error() const { return std::accumulate(distance2.begin(), distance2.end(), 0.0); }
+};
+
+TEST(Assigner, ComparesWithAllOfFewCentroids) {
+  const Vectors rows = Clustered(500, 32, 20, 1), centroids = Clustered(Assigner::kMostCompared, 32, 20, 2);
+  EXPECT_EQ(Assigned(Through(centroids), rows).nearest, Assigned(Assigner(centroids.matrix()), rows).nearest);
+}
+
+TEST(Assigner, GivesNearlyEveryRowItsNearestOfManyCentroids) {
+  // Of a mixture, and of one cloud, where nothing says which groups to leave out.
+  for (const std::size_t clusters : {60, 1}) {
+    Vectors sample = Clustered(6000, 32, clusters, 1, 1.0F);
+    const auto half = sample.values.begin() + 3000 * 32;
+    const Vectors rows{32, {half, sample.values.end()}};
+    sample.values.erase(half, sample.values.end());
+    const Vectors centroids{32, Must(Centroids(sample, 1100))};
+    const Assigned exact(Assigner(centroids.matrix()), rows), got(Through(centroids), rows);
+    std::size_t missed = 0;
+    for (std::size_t i = 0; i < rows.rows(); i++) {
+      if (got.nearest[i] != exact.nearest[i]) missed++;
+      const float distance2 = DistanceOf(simd::Metric::kL2, rows.Row(i), centroids.Row(got.nearest[i]));
+      EXPECT_NEAR(got.distance2[i], distance2, 1e-3F * distance2) << i;
+    }
+    EXPECT_LT(missed, rows.rows() * 8 / 100) << clusters;
+    EXPECT_LT(got.Error(), exact.Error() * 1.01) << clusters;
+  }
+}
+
+TEST(Assigner, GivesARowTheSameOfManyCentroidsAmongWhateverOthersAndThreads) {
+  const Vectors rows = Clustered(700, 32, 4, 1, 3.0F), centroids = Clustered(1500, 32, 50, 2);
+  const Assigned together(Through(centroids, 1), rows);
+  const Assigner assigner = Through(centroids, 5);
+  for (std::size_t i = 0; i < rows.rows(); i++) {
+    std::uint32_t alone = 0;
+    float alone2 = 0;
+    assigner.Assign({rows.Row(i).data(), 1, rows.dims}, &alone, &alone2);
+    EXPECT_EQ(alone, together.nearest[i]);
+    EXPECT_EQ(alone2, together.distance2[i]);
+  }
+}
+
+TEST(Assigner, PrefersTheFirstOfManyEqualCentroids) {
+  const Vectors equal{16, std::vector<float>(2000 * 16, 1.5F)};
+  for (const std::uint32_t centroid : Assigned(Through(equal), Clustered(50, 16, 20, 3)).nearest)
+    EXPECT_EQ(centroid, 0U);
+}
+
+TEST(Assigner, OfManyCentroidsEndsWithItsDeadline) {
+  const auto cancelled = std::make_shared<const std::atomic<bool>>(true);
+  const Vectors centroids = Clustered(1500, 16, 50, 2);
+  TaskPool pool(2);
+  const auto late = Assigner::Make(centroids.matrix(), pool, Deadline::Never().WithCancel(cancelled));
+  ASSERT_FALSE(late);
+  EXPECT_EQ(late.error().kind, ErrorKind::kDeadlineExceeded);
+}
+
 TEST(Assigner, PrefersTheLowerOfEqualCentroids) {
   const Vectors centroids{2, {5, 5, 1, 1, 1, 1}}, rows{2, {1, 1, 0, 0}};
   std::vector<std::uint32_t> nearest(2);
@@ -104,6 +172,81 @@ TEST(Clustering, DoesNotDependOnTheThreads) {
   const auto one = Must(Centroids(sample, 64, 1));
   EXPECT_EQ(one, Must(Centroids(sample, 64, 3)));
   EXPECT_EQ(one, Must(Centroids(sample, 64, 7)));
+}
+
+// ---- more clusters than are compared with all rows ----
+
+/// Lloyd's, from random rows: every row compared with every centroid, nothing balanced.
+Vectors PlainKMeans(const Vectors& sample, std::size_t clusters, int rounds) {
+  Random random(11);
+  Vectors centroids{sample.dims, {}};
+  for (std::size_t i = 0; i < clusters; i++) {
+    const auto row = sample.Row(random.Below(sample.rows()));
+    centroids.values.insert(centroids.values.end(), row.begin(), row.end());
+  }
+  for (int round = 0; round < rounds; round++) {
+    const Assigned assigned(Assigner(centroids.matrix()), sample);
+    std::vector<float> counts(clusters, 0.0F);
+    for (const std::uint32_t cluster : assigned.nearest) counts[cluster]++;
+    for (std::size_t cluster = 0; cluster < clusters; cluster++) {
+      if (counts[cluster] > 0) std::ranges::fill(centroids.Row(cluster), 0.0F);
+    }
+    for (std::size_t row = 0; row < sample.rows(); row++) {
+      const std::uint32_t cluster = assigned.nearest[row];
+      for (std::size_t i = 0; i < sample.dims; i++) centroids.Row(cluster)[i] += sample.Row(row)[i] / counts[cluster];
+    }
+  }
+  return centroids;
+}
+
+TEST(ManyClusters, AreNoWorseThanThoseOfAPlainKMeans) {
+  const Vectors sample = Clustered(12'000, 16, 200, 4);
+  const Vectors plain = PlainKMeans(sample, 1100, 6), centroids{16, Must(Centroids(sample, 1100))};
+  EXPECT_GE(centroids.rows(), 1080U);
+  EXPECT_LT(Assigned(Assigner(centroids.matrix()), sample).Error(),
+            Assigned(Assigner(plain.matrix()), sample).Error() * 1.02);
+  EXPECT_LE(std::ranges::max(SizesOf(sample, centroids)), std::ranges::max(SizesOf(sample, plain)));
+}
+
+TEST(ManyClusters, BoundTheLongestList) {
+  Vectors sample = Clustered(9000, 16, 1, 5, 0.1F);
+  const Vectors rest = Clustered(1000, 16, 1000, 6, 5.0F);
+  sample.values.insert(sample.values.end(), rest.values.begin(), rest.values.end());
+  const auto sizes = SizesOf(sample, {16, Must(Centroids(sample, 1100))});
+  EXPECT_LE(std::ranges::max(sizes), 8 * sample.rows() / sizes.size());
+}
+
+TEST(ManyClusters, OfEqualRowsAreOne) {
+  EXPECT_EQ(Must(Centroids({16, std::vector<float>(2000 * 16, 2.5F)}, 1100)), std::vector<float>(16, 2.5F));
+}
+
+TEST(ManyClusters, OfManyDuplicatesHaveRowsEach) {
+  Vectors sample{16, {}};
+  for (int i = 0; i < 6000; i++) sample.values.insert(sample.values.end(), 16, static_cast<float>(i % 300));
+  const Vectors centroids{16, Must(Centroids(sample, 1500))};
+  EXPECT_LE(centroids.rows(), 300U);
+  for (const std::uint32_t size : SizesOf(sample, centroids)) EXPECT_GE(size, 20U);
+}
+
+TEST(ManyClusters, OfFewRowsAreNoMoreThanRows) {
+  const Vectors sample = Clustered(1100, 16, 30, 7);
+  const std::size_t clusters = Must(Centroids(sample, 5000)).size() / 16;
+  EXPECT_LE(clusters, 1100U);
+  EXPECT_GE(clusters, 1000U);
+}
+
+TEST(ManyClusters, DoNotDependOnTheThreads) {
+  const Vectors sample = Clustered(5000, 32, 30, 8);
+  const auto one = Must(Centroids(sample, 1200, 1));
+  EXPECT_EQ(one, Must(Centroids(sample, 1200, 3)));
+  EXPECT_EQ(one, Must(Centroids(sample, 1200, 7)));
+}
+
+TEST(ManyClusters, EndWithTheirDeadline) {
+  const auto cancelled = std::make_shared<const std::atomic<bool>>(true);
+  const auto late = Centroids(Clustered(2000, 16, 3, 1), 1500, 2, Deadline::Never().WithCancel(cancelled));
+  ASSERT_FALSE(late);
+  EXPECT_EQ(late.error().kind, ErrorKind::kDeadlineExceeded);
 }
 
 TEST(Clustering, EndsWithItsDeadlineAndNeedsRows) {

@@ -143,8 +143,8 @@ class SegmentBuilder::Records {
 std::size_t SampleRows(std::uint64_t rows, std::size_t dim, const SegmentOptions& options, std::uint64_t memory_bytes) {
   constexpr std::size_t kRowsPerList = 96;
   const std::uint64_t wanted = std::max<std::uint64_t>(ListsFor(rows, options) * kRowsPerList, 20'000);
-  const std::uint64_t most =
-      memory_bytes / (2 * sizeof(float) * std::max<std::size_t>(dim, 16));  // as given, and rotated
+  // As given, and rotated. Of many lists, clustering copies the rotated rows once more, when no codes are held yet.
+  const std::uint64_t most = memory_bytes / (2 * sizeof(float) * std::max<std::size_t>(dim, 16));
   return static_cast<std::size_t>(std::min({rows, wanted, std::max<std::uint64_t>(most, 1000)}));
 }
 
@@ -240,7 +240,8 @@ Status SegmentBuilder::ChooseCentroids(Matrix rotated, std::size_t lists, const 
     header_.lists[list].bias = Norm2(absolute);
   }
   radius2_.assign(header_.lists.size(), 0.0);
-  assigner_ = std::make_unique<Assigner>(Matrix{centroids_.data(), header_.lists.size(), d});
+  FIRN_TRY(Assigner assigner, Assigner::Make({centroids_.data(), header_.lists.size(), d}, pool_, deadline));
+  assigner_ = std::make_unique<Assigner>(std::move(assigner));
   records_ =
       std::make_unique<Records>(header_.lists.size(), RecordLayout(d), options.memory_bytes, options.scratch_folder);
   return {};

@@ -28,6 +28,16 @@ TEST(SegmentBuilder, TheObjectDoesNotDependOnThreadsOrOrder) {
   }
 }
 
+TEST(SegmentBuilder, TheObjectOfManyListsDoesNotDependOnThreadsOrOrder) {
+  const Vectors rows = Clustered(4000, 16, 40, 4);
+  const SegmentOptions options{.rows_per_list = 3};
+  const std::string bytes = BuildBytes(rows, {.options = options, .threads = 1});
+  EXPECT_GT(Must(OpenBytes(bytes)).segment->header().lists.size(), Assigner::kMostCompared);
+  std::vector<std::uint32_t> order(rows.rows());
+  std::iota(order.rbegin(), order.rend(), 0U);
+  EXPECT_EQ(bytes, BuildBytes(rows, {.options = options, .threads = 4, .order = order, .rows_at_once = 700}));
+}
+
 TEST(SegmentBuilder, WhatDoesNotFitInMemoryGoesThroughAFile) {
   const Vectors rows = Clustered(1000, 40, 12, 1);
   EXPECT_EQ(BuildBytes(rows), BuildBytes(rows, {.options = {.rows_per_list = 60, .memory_bytes = 5000}}));
