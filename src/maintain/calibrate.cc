@@ -198,20 +198,32 @@ Result<Traces> TraceAll(std::size_t count, TaskPool& pool, const Deadline& deadl
   return traces;
 }
 
-/// Queries ask for regions in which they do not lie themselves.
-Result<Traces> TraceRegions(const Tracer& tracer, double share, std::span<const CalibrationQuery> queries,
-                            TaskPool& pool, const Deadline& deadline) {
+/// Of the quarter of the queries that is farthest from `place`, some, evenly.
+std::vector<std::size_t> FarFrom(const CalibrationQuery& place, std::span<const CalibrationQuery> queries,
+                                 simd::Metric metric) {
+  const simd::DistanceFrom distance(metric, simd::Element::kF32, place.vector);
+  std::vector<std::pair<float, std::size_t>> by_distance;
+  for (std::size_t i = 0; i < queries.size(); i++) by_distance.emplace_back(distance(queries[i].vector.data()), i);
+  std::ranges::sort(by_distance, std::greater());
+  const std::size_t step = std::max<std::size_t>(1, queries.size() / 4 / kQueriesOfRegion);
+  std::vector<std::size_t> far;
+  for (std::size_t i = 0; i < by_distance.size() && far.size() < kQueriesOfRegion; i += step)
+    far.push_back(by_distance[i].second);
+  return far;
+}
+
+/// Queries ask for regions far from them.
+Result<Traces> TraceRegions(const Tracer& tracer, simd::Metric metric, double share,
+                            std::span<const CalibrationQuery> queries, TaskPool& pool, const Deadline& deadline) {
   const std::size_t regions = std::min(kFilteredQueries, queries.size()) / kQueriesOfRegion;
   std::vector<Traces> traces(regions);
   FIRN_CHECK(pool.ParallelFor(regions, [&](std::size_t r) -> Status {
     FIRN_CHECK(deadline.Check("calibrating an index"));
     index::SegmentQuery scratch;
-    const std::size_t first = r * queries.size() / regions;
-    FIRN_TRY(const Tracer::Region region,
-             tracer.RegionAround(queries[(first + queries.size() / 2) % queries.size()], share, scratch));
-    for (std::size_t i = 0; i < queries.size() && traces[r].size() < kQueriesOfRegion; i++) {
-      CalibrationQuery query = queries[(first + i) % queries.size()];
-      if (query.own_row && Holds(region.mask, *query.own_row)) continue;
+    const CalibrationQuery& centre = queries[r * queries.size() / regions];
+    FIRN_TRY(const Tracer::Region region, tracer.RegionAround(centre, share, scratch));
+    for (const std::size_t i : FarFrom(centre, queries, metric)) {
+      CalibrationQuery query = queries[i];
       query.mask = &region.mask;
       query.matches = &region.matches;
       FIRN_TRY(Trace trace, tracer.Of(query, scratch));
@@ -256,7 +268,7 @@ Status Calibrate(const index::VectorSegment& segment, const index::LoadedLists& 
                     [&](std::size_t i, index::SegmentQuery& scratch) { return tracer.Of(queries[i], scratch); }));
   std::vector<Traces> regions;
   for (const double share : kRegionShares) {
-    FIRN_TRY(regions.emplace_back(), TraceRegions(tracer, share, queries, pool, deadline));
+    FIRN_TRY(regions.emplace_back(), TraceRegions(tracer, entry.metric, share, queries, pool, deadline));
   }
   FIRN_TRY(const Traces tenths, TraceTenths(tracer, segment, lists, queries, pool, deadline));
   const float shift = StopFor(plain, kUsualPromise, 0) - StopFor(tenths, kUsualPromise, 0);

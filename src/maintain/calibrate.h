@@ -28,8 +28,8 @@ inline constexpr std::size_t kFewestRealQueries = 200;
 /// are kept. A promise that no setting reaches is left out.
 ///
 /// Searches with a filter get stops of their own, the highest that four kinds of query ask for: those without a
-/// filter, those for a small region and for a half of all rows in which the query does not lie (correlated filters),
-/// and those for a tenth of all rows, chosen by lot (independent ones). The last also tell how much earlier a list may
+/// filter, those for a small region and for a half of all rows, both far from the query (correlated filters), and those
+/// for a tenth of all rows, chosen by lot (independent ones). The last also tell how much earlier a list may
 /// end of which few rows match.
 Status Calibrate(const index::VectorSegment& segment, const index::LoadedLists& lists,
                  std::span<const CalibrationQuery> queries, TaskPool& pool, const Deadline& deadline,

@@ -14,14 +14,9 @@ constexpr std::size_t kNeighbours = 10;
 constexpr std::size_t kQueries = 1000;
 constexpr std::size_t kFewestAsked = 200;
 constexpr std::size_t kWidestBeam = 1024;
-<<<<<<< HEAD
-=======
 // Where lengths vary, lists find the largest inner products sooner than a graph that must search wider than this.
 constexpr std::size_t kWidestBeamForDot = 128;
 constexpr float kLeastPromise = 0.9F;  // what is kept with less would be used for hardly any search
-constexpr float kPromises[] = {0.5F,  0.7F,  0.8F,   0.85F, 0.9F,   0.93F, 0.95F,
-                               0.97F, 0.98F, 0.985F, 0.99F, 0.995F, 0.999F};
->>>>>>> dot
 
 /// The segment's vectors as floats, by the graph's row numbers.
 class Rows {

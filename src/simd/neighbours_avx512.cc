@@ -69,8 +69,7 @@ void DotSignedBytesAvx512(const std::int8_t* rows, std::size_t count, std::size_
   for (std::size_t i = 0; i < dim; i += 64) excess = _mm512_dpbusd_epi32(excess, flip, _mm512_loadu_si512(query + i));
   std::size_t r = 0;
   for (; r + 4 <= count; r += 4, rows += 4 * dim) {
-    __m512i sums[4] = {excess, excess, excess, excess};
-    for (__m512i& sum : sums) sum = _mm512_sub_epi32(_mm512_setzero_si512(), sum);
+    __m512i sums[4] = {_mm512_setzero_si512(), _mm512_setzero_si512(), _mm512_setzero_si512(), _mm512_setzero_si512()};
     for (std::size_t i = 0; i < dim; i += 64) {
       const __m512i q = _mm512_loadu_si512(query + i);
       for (std::size_t j = 0; j < 4; j++) {
@@ -78,15 +77,15 @@ void DotSignedBytesAvx512(const std::int8_t* rows, std::size_t count, std::size_
         sums[j] = _mm512_dpbusd_epi32(sums[j], row, q);
       }
     }
-    for (std::size_t j = 0; j < 4; j++) out[r + j] = _mm512_reduce_add_epi32(sums[j]);
+    for (std::size_t j = 0; j < 4; j++) out[r + j] = _mm512_reduce_add_epi32(_mm512_sub_epi32(sums[j], excess));
   }
   for (; r < count; r++, rows += dim) {
-    __m512i sum = _mm512_sub_epi32(_mm512_setzero_si512(), excess);
+    __m512i sum = _mm512_setzero_si512();
     for (std::size_t i = 0; i < dim; i += 64) {
       const __m512i row = _mm512_xor_si512(_mm512_loadu_si512(rows + i), flip);
       sum = _mm512_dpbusd_epi32(sum, row, _mm512_loadu_si512(query + i));
     }
-    out[r] = _mm512_reduce_add_epi32(sum);
+    out[r] = _mm512_reduce_add_epi32(_mm512_sub_epi32(sum, excess));  // its own chain of additions, beside that of sum
   }
 }
 
