@@ -111,13 +111,6 @@ TEST_F(HotTableTest, WithUnevenLengthsInnerProductsGetNoLessThanIsPromised) {
     EXPECT_GE(MeanRecallByDot(*table, 100, promise, std::nullopt), promise - 0.01);
 }
 
-TEST_F(HotTableTest, APromiseThatAGraphDoesNotReachIsNoneOfItsSearches) {
-  const query::HotGraph graph{.graph = nullptr, .rows = {}, .efforts = {{0.9F, 20}, {0.95F, 40}}};
-  EXPECT_EQ(graph.BeamFor(0.93F, 10), 40U);
-  EXPECT_EQ(graph.BeamFor(0.95F, 20), 80U);
-  EXPECT_EQ(graph.BeamFor(0.97F, 10), std::nullopt);
-}
-
 TEST_F(HotTableTest, AGraphThatFindsLessThanNineInTenIsNotKept) {
   Create(Rows(0, 8));  // eight of ten at most
   MustBuild();
