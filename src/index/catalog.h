@@ -31,8 +31,8 @@ namespace firn::index {
 
 inline constexpr std::size_t kMaxSegments = 10'000;
 
-/// The promises that are measured; one in between is kept by the effort of the next. Close to each other where most are
-/// made: a tenth of a search's time lies between two of them.
+/// The promises that are measured; lists keep one in between by the effort of the next, graphs by a beam between two
+/// (HotGraph::BeamFor). Close to each other where most are made: a tenth of a search's time lies between two of them.
 inline constexpr float kPromises[] = {0.5F,  0.7F,  0.8F,  0.85F,  0.88F, 0.9F,   0.91F, 0.92F,   0.93F,  0.94F,
                                       0.95F, 0.96F, 0.97F, 0.975F, 0.98F, 0.985F, 0.99F, 0.9925F, 0.995F, 0.999F};
 

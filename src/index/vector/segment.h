@@ -73,8 +73,6 @@ struct ScanCounts {
 
 /// Memory of one search, used again by the next. One thread at a time.
 class SegmentQuery {
- public:
- private:
   friend class VectorSegment;
   struct Probe {
     float key = 0;  // smaller is scanned earlier
