@@ -144,7 +144,7 @@ class FirnTable:
 class FirnRunner:
     """Firn's `segment` or `graph` engine, measured by ann_bench in a process per repeat."""
 
-    RECALLS = "0.85,0.88,0.9,0.91,0.92,0.925,0.93,0.935,0.94,0.945,0.95,0.96,0.97,0.975,0.98,0.985,0.99,0.995"
+    RECALLS = "0.85,0.88,0.9,0.905,0.91,0.915,0.92,0.9225,0.925,0.93,0.935,0.94,0.945,0.95,0.96,0.97,0.975,0.98,0.985,0.99,0.995"
     FILTERED_RECALLS = "0.95,0.97,0.98,0.99,0.995"
 
     def __init__(self, engine, table, program):

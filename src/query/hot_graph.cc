@@ -5,6 +5,7 @@
 #include <map>
 
 #include "base/random.h"
+#include "query/rank.h"
 #include "simd/distance.h"
 
 namespace firn::query {
@@ -125,11 +126,12 @@ class BeamMeasure {
       visited.resize((graph_.rows() + 63) / 64);
       if (query.own_row) visited[*query.own_row / 64] |= std::uint64_t{1} << (*query.own_row % 64);
       graph_.Search(query.vector, beam, std::min(beam, HotGraph::CandidatesOf(kNeighbours)), nullptr, memory.graph,
-                    memory.hits);
+                    memory.nearest);
       if (query.own_row) visited[*query.own_row / 64] = 0;
-      const auto right = std::ranges::count_if(memory.hits, [&](const simd::Hit& hit) {
-        return Exact(query.vector, rows_.NumberOf(static_cast<std::size_t>(hit.row))) <=
-               query.bound + std::abs(query.bound) * 1e-6F + 1e-7F;
+      std::vector<Estimate> estimates;
+      for (const auto& [distance, error, row] : memory.nearest) estimates.push_back({distance, error, row});
+      const auto right = std::ranges::count_if(Plausible(std::move(estimates), kNeighbours), [&](std::uint64_t row) {
+        return Exact(query.vector, rows_.NumberOf(row)) <= query.bound + std::abs(query.bound) * 1e-6F + 1e-7F;
       });
       query.recall = std::min(1.0, static_cast<double>(right) / static_cast<double>(kNeighbours));
       return {};
@@ -154,7 +156,7 @@ class BeamMeasure {
   struct Memory {
     index::SegmentQuery scan;
     index::GraphScratch graph;
-    std::vector<simd::Hit> hits;
+    std::vector<index::Candidate> nearest;
   };
 
   Status ForEach(const std::function<Status(Query&, Memory&)>& work) {

@@ -38,14 +38,13 @@ void WalkGraph(const Walk& walk, const OpenSegment& segment, const Plan& plan, c
                index::GraphScratch& scratch, std::vector<Estimate>& estimates) {
   std::size_t count = HotGraph::CandidatesOf(plan.wanted);
   if (segment.live) count += count / 8 + 5;
-  std::vector<simd::Hit> hits;
+  std::vector<index::Candidate> nearest;
   walk.graph->graph->Search(vector, std::max(walk.beam, plan.wanted), std::min(count, std::max(walk.beam, plan.wanted)),
-                            nullptr, scratch, hits);
-  for (const simd::Hit& hit : hits) {
-    const std::uint32_t row =
-        walk.graph->rows.empty() ? static_cast<std::uint32_t>(hit.row) : walk.graph->rows[hit.row];
+                            nullptr, scratch, nearest);
+  for (const index::Candidate& candidate : nearest) {
+    const std::uint32_t row = walk.graph->rows.empty() ? candidate.row : walk.graph->rows[candidate.row];
     if (segment.live && ((*segment.live)[row / 64] >> (row % 64) & 1) == 0) continue;
-    estimates.push_back({hit.distance, std::numeric_limits<float>::infinity(), segment.AddressOf(row)});
+    estimates.push_back({candidate.distance, candidate.error, segment.AddressOf(row)});
   }
 }
 

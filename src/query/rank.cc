@@ -8,24 +8,6 @@ namespace {
 /// Of rows' vectors that are read at once; more of them are read in turns.
 constexpr std::uint64_t kMostFetchedBytes = 256ULL << 20;
 
-/// Rows that can be among the nearest, the most promising first.
-std::vector<lance::RowAddress> Plausible(std::vector<Estimate> estimates, std::size_t wanted) {
-  std::ranges::sort(estimates, [](const Estimate& a, const Estimate& b) {
-    return a.distance < b.distance || (a.distance == b.distance && a.row < b.row);
-  });
-  if (estimates.size() > wanted) {
-    // The k smallest upper bounds bound what can still be among the k nearest.
-    std::vector<float> upper;
-    for (const Estimate& estimate : estimates) upper.push_back(estimate.distance + estimate.error);
-    std::ranges::nth_element(upper, upper.begin() + static_cast<std::ptrdiff_t>(wanted - 1));
-    const float bound = upper[wanted - 1];
-    std::erase_if(estimates, [&](const Estimate& estimate) { return estimate.distance - estimate.error > bound; });
-  }
-  std::vector<lance::RowAddress> rows;
-  for (const Estimate& estimate : estimates) rows.push_back(estimate.row);
-  return rows;
-}
-
 class ExactDistance {
  public:
   ExactDistance(const Plan& plan, const SearchRequest& request, const std::vector<float>& vector)
@@ -141,6 +123,23 @@ Result<HitsOfEach> Score(const OpenTable& table, const Plan& plan, const SearchR
 }
 
 }  // namespace
+
+std::vector<lance::RowAddress> Plausible(std::vector<Estimate> estimates, std::size_t wanted) {
+  std::ranges::sort(estimates, [](const Estimate& a, const Estimate& b) {
+    return a.distance < b.distance || (a.distance == b.distance && a.row < b.row);
+  });
+  if (estimates.size() > wanted) {
+    // The k smallest upper bounds bound what can still be among the k nearest.
+    std::vector<float> upper;
+    for (const Estimate& estimate : estimates) upper.push_back(estimate.distance + estimate.error);
+    std::ranges::nth_element(upper, upper.begin() + static_cast<std::ptrdiff_t>(wanted - 1));
+    const float bound = upper[wanted - 1];
+    std::erase_if(estimates, [&](const Estimate& estimate) { return estimate.distance - estimate.error > bound; });
+  }
+  std::vector<lance::RowAddress> rows;
+  for (const Estimate& estimate : estimates) rows.push_back(estimate.row);
+  return rows;
+}
 
 Status ForEach(const OpenTable& table, std::size_t count, const std::function<Status(std::size_t)>& body) {
   if (count == 1) return body(0);

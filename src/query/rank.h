@@ -24,6 +24,9 @@ struct RowsInHand {
   arrow::RecordBatch rows;                   // in the order of addresses
 };
 
+/// Rows that can be among the `wanted` nearest, the most promising first.
+std::vector<lance::RowAddress> Plausible(std::vector<Estimate> estimates, std::size_t wanted);
+
 /// The rows of all hits: each once, ascending.
 std::vector<lance::RowAddress> RowsOfEach(const HitsOfEach& hits);
 /// Where `address` stands, or would stand, among `ascending`.

@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "base/task_pool.h"
+#include "index/vector/candidate.h"
 #include "index/vector/graph_space.h"
 #include "simd/distance.h"
 
@@ -38,7 +39,7 @@ struct GraphOptions {
 
 /// What one thread needs to search; kept from search to search.
 struct GraphScratch {
-  struct Candidate {
+  struct Met {
     float distance;
     std::uint32_t row;  // kVisited is set once it has been looked at
   };
@@ -46,8 +47,8 @@ struct GraphScratch {
   /// A bit a row, all zero between searches. A row that is marked before a search is as if it were not there.
   std::vector<std::uint64_t> visited;
   std::vector<std::uint32_t> visited_rows;
-  std::vector<Candidate> beam;
-  std::vector<Candidate> found;  // of which found_count, nearest first
+  std::vector<Met> beam;
+  std::vector<Met> found;  // of which found_count, nearest first
   std::size_t found_count = 0;
 };
 
@@ -65,7 +66,7 @@ class Graph {
   /// Thread-safe with a scratch per thread. Distances are those of the metric, by the rows' bytes: meant to choose rows
   /// for an exact comparison.
   void Search(std::span<const float> query, std::size_t beam, std::size_t count, const std::uint64_t* mask,
-              GraphScratch& scratch, std::vector<simd::Hit>& hits) const;
+              GraphScratch& scratch, std::vector<Candidate>& nearest) const;
 
   std::size_t rows() const { return rows_; }
   /// All memory that the graph holds.
@@ -78,6 +79,7 @@ class Graph {
 
   const std::uint8_t* NodeOf(std::uint32_t row) const { return nodes_.get() + row * node_bytes_; }
   void Prefetch(std::uint32_t row) const;
+  void PrefetchOwn(std::uint32_t row) const;  // without its neighbours
   /// Fills scratch.found, nearest first, with at most `count` rows looked at, for the query in scratch.query.
   void Walk(std::size_t beam, std::size_t count, const std::uint64_t* mask, GraphScratch& scratch) const;
   void FindStarts(const SpaceQuery& query, std::span<simd::Hit> starts) const;

@@ -13,38 +13,39 @@ namespace {
 constexpr std::uint32_t kVisited = 0x80000000U;
 constexpr std::uint32_t kNobody = 0xFFFFFFFFU;
 
-using Candidate = GraphScratch::Candidate;
+using Met = GraphScratch::Met;
 
 /// A sorted list of bounded length.
 class SortedList {
  public:
-  SortedList(std::vector<Candidate>& storage, std::size_t capacity) : capacity_(capacity) {
+  SortedList(std::vector<Met>& storage, std::size_t capacity) : capacity_(capacity) {
     storage.resize(std::max(storage.size(), capacity));
     items_ = storage.data();
   }
 
   std::size_t size() const { return size_; }
-  Candidate& operator[](std::size_t i) { return items_[i]; }
+  Met& operator[](std::size_t i) { return items_[i]; }
+  const Met& operator[](std::size_t i) const { return items_[i]; }
   float Bound() const {
     return size_ < capacity_ ? std::numeric_limits<float>::infinity() : items_[size_ - 1].distance;
   }
 
   /// Where it came to stand; the caller has seen that it is nearer than Bound().
-  std::size_t Insert(Candidate candidate) {
+  std::size_t Insert(Met met) {
     const std::size_t end = size_ < capacity_ ? size_++ : size_ - 1;
     std::size_t at = 0;  // the first that is farther, by halving without a jump that depends on the data
     for (std::size_t length = end; length > 0;) {
       const std::size_t half = (length + 1) / 2;
-      at += items_[at + half - 1].distance <= candidate.distance ? half : 0;
+      at += items_[at + half - 1].distance <= met.distance ? half : 0;
       length -= half;
     }
-    std::memmove(items_ + at + 1, items_ + at, (end - at) * sizeof(Candidate));
-    items_[at] = candidate;
+    std::memmove(items_ + at + 1, items_ + at, (end - at) * sizeof(Met));
+    items_[at] = met;
     return at;
   }
 
  private:
-  Candidate* items_;
+  Met* items_;
   std::size_t size_ = 0;
   std::size_t capacity_;
 };
@@ -71,14 +72,22 @@ class Frontier {
   /// The nearest that waits, or kNobody.
   std::uint32_t Take() {
     for (; next_ < waiting_.size(); next_++) {
-      Candidate& candidate = waiting_[next_];
-      if ((candidate.row & kVisited) != 0) continue;
-      const std::uint32_t row = candidate.row;
-      candidate.row |= kVisited;
+      Met& met = waiting_[next_];
+      if ((met.row & kVisited) != 0) continue;
+      const std::uint32_t row = met.row;
+      met.row |= kVisited;
       if (IsVisited(row)) continue;  // met through another neighbour, with another estimate
       visited_[row / 64] |= std::uint64_t{1} << (row % 64);
       visited_rows_.push_back(row);
       return row;
+    }
+    return kNobody;
+  }
+  /// Who is most likely taken after that.
+  std::uint32_t Peek() const {
+    for (std::size_t i = next_; i < waiting_.size(); i++) {
+      const std::uint32_t row = waiting_[i].row;
+      if ((row & kVisited) == 0 && !IsVisited(row)) return row;
     }
     return kNobody;
   }
@@ -91,6 +100,12 @@ class Frontier {
 };
 
 }  // namespace
+
+void Graph::PrefetchOwn(std::uint32_t row) const {
+  const std::uint8_t* node = NodeOf(row);
+  for (std::size_t i = 0; i < space_.axes(); i += 64) __builtin_prefetch(node + i);
+  __builtin_prefetch(&terms_[row]);
+}
 
 void Graph::Prefetch(std::uint32_t row) const {
   const std::uint8_t* node = NodeOf(row);
@@ -146,6 +161,7 @@ void Graph::Walk(std::size_t beam, std::size_t count, const std::uint64_t* mask,
     // The next one is chosen before this one's neighbours are known, so that its bytes are on their way meanwhile.
     std::uint32_t next = frontier.Take();
     if (next != kNobody) Prefetch(next);
+    if (const std::uint32_t after_next = frontier.Peek(); after_next != kNobody) PrefetchOwn(after_next);
     const float distance = DistanceOf(row, query);
     if (distance < found.Bound() && (mask == nullptr || (mask[row / 64] >> (row % 64) & 1U) != 0)) {
       found.Insert({distance, row});
@@ -169,15 +185,17 @@ void Graph::Walk(std::size_t beam, std::size_t count, const std::uint64_t* mask,
 }
 
 void Graph::Search(std::span<const float> query, std::size_t beam, std::size_t count, const std::uint64_t* mask,
-                   GraphScratch& scratch, std::vector<simd::Hit>& hits) const {
-  hits.clear();
+                   GraphScratch& scratch, std::vector<Candidate>& nearest) const {
+  nearest.clear();
   if (rows_ == 0 || count == 0) return;
   count = std::min(count, rows_);
   beam = std::max(beam, count);
   space_.Prepare(query, scratch.query);
   Walk(beam, count, mask, scratch);
-  for (std::size_t i = 0; i < scratch.found_count; i++) {
-    hits.push_back({space_.Unscaled(scratch.found[i].distance, scratch.query), scratch.found[i].row});
+  for (const auto& [distance, row] : std::span(scratch.found).first(scratch.found_count)) {
+    const auto* const bytes = reinterpret_cast<const std::int8_t*>(NodeOf(row));
+    nearest.push_back(
+        {space_.Unscaled(distance, scratch.query), space_.ErrorOf(bytes, terms_[row], scratch.query), row});
   }
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 
 #include "index/vector/principal_axes.h"
@@ -171,7 +172,24 @@ void Space::Prepare(std::span<const float> query, SpaceQuery& out) const {
   float energy = 0;
   simd::DotMatrix(out.centred.data(), 1, out.centred.data(), 1, padded_dim_, &energy);
   out.norm2 = lifted_ ? 0 : energy * scale_ * scale_;
+  simd::DotMatrix(out.values.data(), 1, out.values.data(), 1, axes_, &out.kept_energy);
+  out.dropped_energy = std::max(0.0F, out.norm2 - out.kept_energy);
   Finish(out);
+}
+
+float Space::ErrorOf(const std::int8_t* bytes, const RowTerms& terms, const SpaceQuery& query) const {
+  constexpr float kDeviations = 3;
+  if (lifted_) return std::numeric_limits<float>::infinity();
+  std::int32_t square = 0;
+  simd::DotSignedBytes(bytes, 1, axes_, bytes, &square);
+  const float kept = terms.step * terms.step * static_cast<float>(square);
+  const float dropped = std::max(0.0F, terms.norm2 - kept);
+  const std::size_t dropped_axes = dim_ > axes_ ? dim_ - axes_ : 1;
+  // Two vectors that know nothing of each other in so many dimensions; and bytes that are off by a twelfth of a step
+  // squared each.
+  const float variance = query.dropped_energy * dropped / static_cast<float>(dropped_axes) +
+                         (query.step * query.step * kept + terms.step * terms.step * query.kept_energy) / 12;
+  return kDeviations * 2 * std::sqrt(variance) * unit_;
 }
 
 void Space::Prepare(const std::int8_t* bytes, const RowTerms& terms, SpaceQuery& out) const {

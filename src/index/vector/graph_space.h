@@ -42,8 +42,9 @@ struct SpaceQuery {
   std::vector<std::int8_t> bytes;  // values[i] = bytes[i] * step, nearly
   float step = 0;
   float norm2 = 0;
-  float unit = 1, offset = 0;       // from units of the space to the metric's distance
-  std::vector<std::uint8_t> table;  // of `values`, for codes
+  float kept_energy = 0, dropped_energy = 0;  // not set for dot
+  float unit = 1, offset = 0;                 // from units of the space to the metric's distance
+  std::vector<std::uint8_t> table;            // of `values`, for codes
   // The inner product of `values` with a code's signs (+1 where a bit is set, else -1) is sum * sign_step + sign_bias.
   float sign_step = 0;
   float sign_bias = 0;
@@ -73,6 +74,9 @@ class Space {
   float Unscaled(float distance, const SpaceQuery& query) const {
     return lifted_ ? query.offset + distance * query.unit : std::max(0.0F, distance) * unit_;
   }
+  /// By how much, in the metric's distance, a distance by bytes is rarely off: for what the dropped axes would have
+  /// said, and for rounding. Infinite for dot, where a row's energy is not known any more.
+  float ErrorOf(const std::int8_t* bytes, const RowTerms& terms, const SpaceQuery& query) const;
 
  private:
   void Finish(SpaceQuery& out) const;

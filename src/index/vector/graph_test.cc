@@ -82,13 +82,13 @@ std::unique_ptr<Graph> Built(const Vectors& vectors, Metric metric, const GraphO
 double Recall(const Graph& graph, const Vectors& vectors, const Vectors& queries, Metric metric, std::size_t beam,
               std::size_t count, const std::uint64_t* mask = nullptr) {
   GraphScratch scratch;
-  std::vector<Hit> hits;
+  std::vector<Candidate> hits;
   std::size_t found = 0, wanted = 0;
   for (std::size_t i = 0; i < queries.rows(); i++) {
     graph.Search(queries[i], beam, count, mask, scratch, hits);
-    EXPECT_TRUE(std::ranges::is_sorted(hits, {}, &Hit::distance));
+    EXPECT_TRUE(std::ranges::is_sorted(hits, {}, &Candidate::distance));
     std::set<std::uint64_t> rows;
-    for (const Hit& hit : hits) rows.insert(hit.row);
+    for (const Candidate& hit : hits) rows.insert(hit.row);
     EXPECT_EQ(rows.size(), hits.size());
     for (const Hit& hit : Exact(vectors, queries[i], metric, 10, mask)) {
       wanted++;
@@ -101,10 +101,10 @@ double Recall(const Graph& graph, const Vectors& vectors, const Vectors& queries
 std::vector<std::uint64_t> RowsOf(const Graph& graph, std::span<const float> query, std::size_t beam,
                                   std::size_t count) {
   GraphScratch scratch;
-  std::vector<Hit> hits;
+  std::vector<Candidate> hits;
   graph.Search(query, beam, count, nullptr, scratch, hits);
   std::vector<std::uint64_t> rows;
-  for (const Hit& hit : hits) rows.push_back(hit.row);
+  for (const Candidate& hit : hits) rows.push_back(hit.row);
   return rows;
 }
 
@@ -163,10 +163,10 @@ TEST(Graph, TheLengthOfAQueryDecidesNothingForInnerProducts) {
     EXPECT_EQ(RowsOf(*graph, query, 50, 10), rows);
   }
   GraphScratch scratch;
-  std::vector<Hit> hits;
+  std::vector<Candidate> hits;
   graph->Search(std::vector<float>(64), 50, 10, nullptr, scratch, hits);
   ASSERT_EQ(hits.size(), 10U);
-  for (const Hit& hit : hits) EXPECT_EQ(hit.distance, 1) << "all products with zero are zero";
+  for (const Candidate& hit : hits) EXPECT_EQ(hit.distance, 1) << "all products with zero are zero";
 }
 
 TEST(Graph, EstimatesComeInTheUnitsOfTheMetric) {
@@ -175,16 +175,47 @@ TEST(Graph, EstimatesComeInTheUnitsOfTheMetric) {
     if (metric == Metric::kCosine) MakeUnitLength(vectors);
     const auto graph = Built(vectors, metric);
     GraphScratch scratch;
-    std::vector<Hit> hits;
+    std::vector<Candidate> hits;
     const Vectors queries = Clustered(1, 64, 5, 4);
     graph->Search(queries[0], 50, 10, nullptr, scratch, hits);
     ASSERT_EQ(hits.size(), 10U);
     const auto exact = Exact(vectors, queries[0], metric, 500);
-    for (const Hit& hit : hits) {
+    for (const Candidate& hit : hits) {
       const auto same = std::ranges::find(exact, hit.row, &Hit::row);
       EXPECT_NEAR(hit.distance, same->distance, 0.03F * std::abs(same->distance));
     }
   }
+}
+
+TEST(Graph, EstimatesAreRarelyOffByMoreThanTheirErrors) {
+  for (const std::size_t dim : {128U, 320U}) {  // with all axes kept, and with some dropped
+    const Vectors vectors = Clustered(2000, dim, 20, 3);
+    const Vectors queries = Clustered(50, dim, 20, 4);
+    const auto graph = Built(vectors, Metric::kL2);
+    GraphScratch scratch;
+    std::vector<Candidate> hits;
+    std::size_t all = 0, off = 0;
+    for (std::size_t i = 0; i < queries.rows(); i++) {
+      graph->Search(queries[i], 60, 20, nullptr, scratch, hits);
+      const auto exact = Exact(vectors, queries[i], Metric::kL2, vectors.rows());
+      for (const Candidate& hit : hits) {
+        const auto same = std::ranges::find(exact, hit.row, &Hit::row);
+        off += std::abs(hit.distance - same->distance) > hit.error ? 1 : 0;
+        EXPECT_LT(hit.error, 0.5F * same->distance) << "an error that excludes nothing is of no use";
+        all++;
+      }
+    }
+    EXPECT_LE(off, all / 50) << dim;
+  }
+}
+
+TEST(Graph, OfInnerProductsNoErrorIsKnown) {
+  const Vectors vectors = Clustered(500, 64, 5, 3);
+  const auto graph = Built(vectors, Metric::kDot);
+  GraphScratch scratch;
+  std::vector<Candidate> hits;
+  graph->Search(vectors[0], 50, 10, nullptr, scratch, hits);
+  for (const Candidate& hit : hits) EXPECT_TRUE(std::isinf(hit.error));
 }
 
 TEST(Graph, EveryRowOfASmallTableIsFound) {
@@ -247,10 +278,10 @@ TEST(Graph, OnlyMaskedRowsAreReturned) {
   for (std::size_t i = 0; i < 3000; i += 2) mask[i / 64] |= std::uint64_t{1} << (i % 64);
   EXPECT_GE(Recall(*graph, vectors, queries, Metric::kL2, 120, 20, mask.data()), 0.95);
   GraphScratch scratch;
-  std::vector<Hit> hits;
+  std::vector<Candidate> hits;
   graph->Search(queries[0], 100, 50, mask.data(), scratch, hits);
   EXPECT_FALSE(hits.empty());
-  for (const Hit& hit : hits) EXPECT_EQ(hit.row % 2, 0U);
+  for (const Candidate& hit : hits) EXPECT_EQ(hit.row % 2, 0U);
   const std::vector<std::uint64_t> none(mask.size());
   graph->Search(queries[0], 100, 50, none.data(), scratch, hits);
   EXPECT_TRUE(hits.empty());
@@ -271,7 +302,7 @@ TEST(Graph, AScratchServesGraphsOfDifferentSizes) {
   const Vectors large = Clustered(2000, 64, 5, 15), small = Clustered(50, 8, 5, 16);
   const auto a = Built(large, Metric::kL2), b = Built(small, Metric::kL2);
   GraphScratch scratch;
-  std::vector<Hit> hits;
+  std::vector<Candidate> hits;
   for (int i = 0; i < 3; i++) {
     a->Search(large[7], 40, 10, nullptr, scratch, hits);
     EXPECT_EQ(hits[0].row, 7U);

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "index/vector/candidate.h"
 #include "index/vector/rotation.h"
 #include "index/vector/segment_format.h"
 #include "simd/quantised.h"
@@ -27,15 +28,6 @@ namespace firn::index {
 
 /// Rows of a segment by number: bit r % 64 of word r / 64 set = row r may be found.
 using RowMask = std::vector<std::uint64_t>;
-
-struct Candidate {
-  float distance = 0;  // estimated, in the metric's own scale
-  float error = 0;     // the estimate is off by more than this only rarely
-  std::uint32_t row = 0;
-  friend bool operator<(const Candidate& a, const Candidate& b) {
-    return a.distance < b.distance || (a.distance == b.distance && a.row < b.row);
-  }
-};
 
 /// The rows that a mask lets through, in the order in which lists hold them.
 struct ListMatches {
