@@ -23,9 +23,20 @@ def machine():
 
 
 def load_words():
-    """A warning where something else keeps the processor busy; else nothing. To be asked before the run."""
-    load = os.getloadavg()[0]
-    return f" **The machine was busy (load {load:.1f}): speeds are too low.**" if load > 1 else ""
+    """A warning where something else keeps the processor busy; else nothing. To be asked before the run, while this
+    program does nothing: the load average would still hold the suite that ran before this one."""
+    begin = _processor_times()
+    time.sleep(2)
+    total, idle = (after - before for after, before in zip(_processor_times(), begin))
+    busy = 1 - idle / max(total, 1)
+    return f" **The machine was busy ({busy:.0%} of its processors before the run): speeds are too low.**" if busy > 0.1 else ""
+
+
+def _processor_times():
+    """Ticks of all processors since the start of the machine: all, and those without work."""
+    with open("/proc/stat") as file:
+        ticks = [int(number) for number in file.readline().split()[1:9]]
+    return sum(ticks), ticks[3] + ticks[4]
 
 
 def today():
