@@ -419,7 +419,7 @@ Status OpenTable::BuildGraphs(const std::string& column, simd::Metric metric, co
   for (const OpenSegment& segment : index->segments) {
     const std::string& key = segment.segment->key();
     if (!segment.lists || graphs->Find(key)) continue;
-    constexpr std::uint64_t kLeastBytesOfRow = 512, kBytesOfRow = 4096;  // when built, and while it is
+    constexpr std::uint64_t kLeastBytesOfRow = 512, kBytesOfRow = 5120;  // when built, and while it is
     if (segment.live_rows * kLeastBytesOfRow > graphs->capacity_bytes()) continue;
     if (!graphs->HasRoomFor(segment.live_rows * kBytesOfRow)) return ResourceExhausted("too little memory for a graph");
     if (!graphs->Claim(key)) continue;

@@ -77,7 +77,8 @@ Result<std::unique_ptr<Graph>> GraphBuilder::Build(std::size_t dim, simd::Metric
 }
 
 Result<std::unique_ptr<Graph>> GraphBuilder::BuildOver(std::size_t dim, simd::Metric metric, const RowReader& read) {
-  FIRN_TRY(graph_->space_, Space::Learn(rows_, dim, metric, options_.axes, options_.seed, read, pool_, deadline_));
+  FIRN_TRY(graph_->space_, Space::Learn(rows_, dim, metric, {options_.least_axes, options_.most_axes}, options_.seed,
+                                        read, pool_, deadline_));
   FIRN_CHECK(EncodeRows(dim, read));
   graph_->space_.ForgetBuildState();
   ChooseEntries();
@@ -268,7 +269,8 @@ Result<std::unique_ptr<Graph>> Graph::Build(std::size_t rows, std::size_t dim, s
   if (options.degree == 0 || options.degree % simd::kBlockCodes != 0 || options.degree > 128) {
     return InvalidArgument("a graph's degree is 32, 64, 96 or 128");
   }
-  if (options.axes == 0 || options.axes % 64 != 0 || options.axes > 512) {
+  const auto codable = [](std::uint32_t axes) { return axes > 0 && axes % 64 == 0 && axes <= 512; };
+  if (!codable(options.least_axes) || !codable(options.most_axes)) {
     return InvalidArgument("a graph codes a multiple of 64 axes, at most 512");
   }
   if (options.candidates == 0 || options.candidates > 1024 || options.search_beam == 0) {

@@ -108,9 +108,9 @@ void Graph::PrefetchOwn(std::uint32_t row) const {
 }
 
 void Graph::Prefetch(std::uint32_t row) const {
+  PrefetchOwn(row);
   const std::uint8_t* node = NodeOf(row);
-  for (std::size_t i = 0; i < node_bytes_; i += 64) __builtin_prefetch(node + i);
-  __builtin_prefetch(&terms_[row]);
+  for (std::size_t i = space_.axes(); i < node_bytes_; i += 64) __builtin_prefetch(node + i);
 }
 
 float Graph::DistanceOf(std::uint32_t row, const SpaceQuery& query) const {

@@ -42,20 +42,26 @@ struct SpaceQuery {
   std::vector<std::int8_t> bytes;  // values[i] = bytes[i] * step, nearly
   float step = 0;
   float norm2 = 0;
-  float kept_energy = 0, dropped_energy = 0;  // not set for dot
-  float unit = 1, offset = 0;                 // from units of the space to the metric's distance
-  std::vector<std::uint8_t> table;            // of `values`, for codes
+  // For ErrorOf: of the values, of what they leave out, and of what rounding adds to each.
+  float kept_energy = 0, dropped_energy = 0, rounding_energy = 0;
+  float unit = 1, offset = 0;       // from units of the space to the metric's distance
+  std::vector<std::uint8_t> table;  // of `values`, for codes
   // The inner product of `values` with a code's signs (+1 where a bit is set, else -1) is sum * sign_step + sign_bias.
   float sign_step = 0;
   float sign_bias = 0;
 };
 
+/// How many axes are kept: multiples of 64. More than the least only where those say too little of what tells near rows
+/// apart.
+struct AxesRange {
+  std::size_t least, most;
+};
+
 class Space {
  public:
-  /// Learns the axes from a sample of the rows. `axes` is a multiple of 64. For dot, `dim` and rows are those of lifted
-  /// ones.
-  static Result<Space> Learn(std::size_t rows, std::size_t dim, simd::Metric metric, std::size_t axes,
-                             std::uint64_t seed, const RowReader& read, TaskPool& pool, const Deadline& deadline);
+  /// Learns the axes from a sample of the rows. For dot, `dim` and rows are those of lifted ones.
+  static Result<Space> Learn(std::size_t rows, std::size_t dim, simd::Metric metric, AxesRange axes, std::uint64_t seed,
+                             const RowReader& read, TaskPool& pool, const Deadline& deadline);
 
   std::size_t axes() const { return axes_; }
   std::size_t groups() const { return axes_ / 4; }

@@ -119,8 +119,20 @@ TEST(Graph, FindsTheNearestByCosineWithFewerAxesThanDimensions) {
   Vectors vectors = Clustered(3000, 320, 30, 1);
   MakeUnitLength(vectors);
   const Vectors queries = Clustered(60, 320, 30, 2);  // of any length
-  const auto graph = Built(vectors, Metric::kCosine);
+  const auto graph = Built(vectors, Metric::kCosine, {.most_axes = 256});
   EXPECT_GE(Recall(*graph, vectors, queries, Metric::kCosine, 80, 30), 0.95);
+}
+
+TEST(Graph, NearRowsThatDifferOnManyAxesGetMoreOfThem) {
+  Vectors vectors = Clustered(1000, 448, 5, 1);
+  const Vectors queries = Clustered(50, 448, 5, 2);
+  const auto narrow = Built(vectors, Metric::kL2, {.most_axes = 256});
+  const auto wide = Built(vectors, Metric::kL2);
+  EXPECT_GT(Recall(*wide, vectors, queries, Metric::kL2, 100, 20),
+            Recall(*narrow, vectors, queries, Metric::kL2, 100, 20) + 0.03);
+  EXPECT_GT(wide->SizeBytes(), narrow->SizeBytes() + 300 * vectors.rows());
+  for (std::size_t i = 0; i < vectors.values.size(); i++) vectors.values[i] *= i % 448 < 100 ? 1 : 0.1F;
+  EXPECT_EQ(Built(vectors, Metric::kL2)->SizeBytes(), narrow->SizeBytes());
 }
 
 TEST(Graph, FindsTheLargestInnerProductsOfRowsOfOneLength) {
@@ -191,7 +203,7 @@ TEST(Graph, EstimatesAreRarelyOffByMoreThanTheirErrors) {
   for (const std::size_t dim : {128U, 320U}) {  // with all axes kept, and with some dropped
     const Vectors vectors = Clustered(2000, dim, 20, 3);
     const Vectors queries = Clustered(50, dim, 20, 4);
-    const auto graph = Built(vectors, Metric::kL2);
+    const auto graph = Built(vectors, Metric::kL2, {.most_axes = 256});
     GraphScratch scratch;
     std::vector<Candidate> hits;
     std::size_t all = 0, off = 0;
@@ -354,7 +366,7 @@ TEST(Graph, WhatItCannotDoIsRefused) {
   };
   EXPECT_EQ(kind(Metric::kHamming, {}), ErrorKind::kUnsupported);
   EXPECT_EQ(kind(Metric::kL2, {.degree = 20}), ErrorKind::kInvalidArgument);
-  EXPECT_EQ(kind(Metric::kL2, {.axes = 100}), ErrorKind::kInvalidArgument);
+  EXPECT_EQ(kind(Metric::kL2, {.least_axes = 100}), ErrorKind::kInvalidArgument);
   EXPECT_EQ(kind(Metric::kL2, {.candidates = 0}), ErrorKind::kInvalidArgument);
 }
 
