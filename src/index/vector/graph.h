@@ -4,8 +4,8 @@
 // After SymphonyQG (Gou, Gao et al., SIGMOD 2025): a node holds 1-bit RaBitQ codes (Gao & Long, SIGMOD 2024) of its 32
 // neighbours relative to itself, so that one visit estimates the distances to all of them. Unlike there, the vectors
 // are turned to their principal axes first and only the leading ones are coded; the energy of the rest is kept exactly.
-// A node's own vector is one byte an axis. So a node takes 1.5 KB where theirs takes 6.7 KB (784 dimensions,
-// 256 axes).
+// A node's own vector is one byte an axis. So a node takes 1.5 KB where theirs takes 6.7 KB (784
+// dimensions, 256 axes).
 
 #include <cstddef>
 #include <cstdint>

@@ -217,6 +217,7 @@ TEST(Graph, EstimatesAreRarelyOffByMoreThanTheirErrors) {
         all++;
       }
     }
+    EXPECT_EQ(all, 20 * queries.rows());
     EXPECT_LE(off, all / 50) << dim;
   }
 }
@@ -227,6 +228,7 @@ TEST(Graph, OfInnerProductsNoErrorIsKnown) {
   GraphScratch scratch;
   std::vector<Candidate> hits;
   graph->Search(vectors[0], 50, 10, nullptr, scratch, hits);
+  ASSERT_EQ(hits.size(), 10U);
   for (const Candidate& hit : hits) EXPECT_TRUE(std::isinf(hit.error));
 }
 
